@@ -1,0 +1,338 @@
+"""What the use cases need of the world, as small Protocols. Adapters implement them; app.py chooses which."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from server.audit import Event, StoredEvent
+from server.proofing import Operator, Session
+from verification.contract import Comparison, DocumentReading, Frame, Guidance, Side, SideReading
+
+
+class Leg(StrEnum):
+    """The two ends of a call."""
+
+    APPLICANT = "applicant"
+    OPERATOR = "operator"
+
+
+# --- media -----------------------------------------------------------------------------------------
+
+
+class MediaError(Exception):
+    """The offer cannot be answered, or the call has no such leg. ``code`` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class LegEvent:
+    """A change that the media engine reports: connected, silent (no packet for 3 s), closed."""
+
+    call: str
+    leg: Leg
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegStatistics:
+    """Figures of one leg as the server sees it, since it connected."""
+
+    connected: bool
+    frames_per_second: float
+    width: int
+    height: int
+    packets_lost: int
+    bits_per_second: float
+
+
+class Media(Protocol):
+    """Carries a call between two browsers and lets the server look at what it received.
+
+    A room is a call's id. A new offer on a leg that is already there replaces that leg (reconnect).
+    """
+
+    async def answer(self, call: str, leg: Leg, sdp: str) -> str:
+        """Take an SDP offer (one audio and one video section, sendrecv) and return the SDP answer.
+
+        Raises MediaError: media_offer_invalid, media_codec_unsupported, media_full.
+        """
+
+    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
+        """Add a trickled candidate ({candidate, sdpMid, sdpMLineIndex}). Raises MediaError: media_candidate_invalid."""
+
+    async def request_keyframe(self, call: str, leg: Leg) -> None:
+        """Ask that leg's browser for a key frame (RFC 5104 PLI); silently nothing if it is not connected."""
+
+    async def frames(self, call: str, leg: Leg, count: int, within: float) -> list[Frame]:
+        """The next ``count`` frames of the leg, spread over at most ``within`` seconds, newest wins.
+
+        Returns fewer (perhaps none) when the video has stopped. Raises MediaError: media_not_connected.
+        """
+
+    def statistics(self, call: str, leg: Leg) -> LegStatistics | None: ...
+
+    def events(self) -> AsyncIterator[LegEvent]:
+        """Changes of all legs, in order, for the one task that listens. Bounded: oldest are dropped."""
+
+    async def close(self, call: str) -> None:
+        """End both legs and free everything. Idempotent."""
+
+    async def aclose(self) -> None: ...
+
+
+# --- checks ----------------------------------------------------------------------------------------
+
+
+class CheckUnavailable(Exception):
+    """The worker died, hung or is overloaded. That one check did not run; nothing else is lost."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # check_crashed | check_timed_out | check_busy
+        self.message = message
+
+
+class Checker(Protocol):
+    """verification/ behind a process boundary. Each call raises UnusableInput or CheckUnavailable."""
+
+    async def assess_side(self, image: bytes, side: Side) -> SideReading: ...
+
+    async def read_document(self, front: bytes, back: bytes, today: datetime) -> DocumentReading: ...
+
+    async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison: ...
+
+    async def guide(self, frame: Frame) -> Guidance: ...
+
+    async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
+        """(JPEG of the card in the frame, straightened where found; whether a card was found)."""
+
+    async def specimen(self, selfie: bytes, seed: int) -> tuple[bytes, bytes]:
+        """Front and back (JPEG) of a SPECIMEN card drawn with the face in the picture. Demo only."""
+
+    async def aclose(self) -> None: ...
+
+
+# --- issuing ---------------------------------------------------------------------------------------
+
+
+class CertificateProfile(StrEnum):
+    SIGN = "sign"
+    AUTH = "auth"
+
+
+class IssuanceRefused(Exception):
+    """The certificate request cannot be honoured. ``code`` is stable: csr_malformed, csr_signature_invalid,
+    csr_subject_mismatch, csr_key_weak, csr_key_unsupported, csr_key_reused, csr_keys_identical."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateOrder:
+    """All that determines one certificate, recorded before signing, so that a repeat yields the same one."""
+
+    session: str
+    profile: CertificateProfile
+    csr_der: bytes
+    subject_der: bytes
+    serial_number: int
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    session: str
+    profile: CertificateProfile
+    serial_number: int
+    spki_sha256: str
+    der: bytes
+    not_after: datetime
+    revoked_at: datetime | None = None
+
+
+class Issuer(Protocol):
+    """RA checks and CA enrolment. The caller enrols only on a recorded approval."""
+
+    demonstration: bool
+
+    def subject(self, attributes: Mapping[str, str]) -> bytes:
+        """DER of the subject Name built from verified attributes (FIELD: CN, SURNAME, GIVENNAME, serialNumber, C)."""
+
+    def examine(self, csr_der: bytes, subject_der: bytes) -> str:
+        """Check proof of possession, subject, key type and strength; return the key's SPKI SHA-256 (hex).
+
+        Raises IssuanceRefused.
+        """
+
+    def order(
+        self, session: str, profile: CertificateProfile, csr_der: bytes, subject_der: bytes, now: datetime
+    ) -> CertificateOrder: ...
+
+    async def enrol(self, order: CertificateOrder) -> bytes:
+        """DER of the certificate. The same order gives the same certificate, byte for byte."""
+
+    def chain(self) -> list[bytes]:
+        """DER of the issuing certificate and of the root, in this order."""
+
+    async def crl(self, revoked: Sequence[IssuedCertificate], now: datetime) -> bytes:
+        """DER of the current certificate revocation list."""
+
+
+# --- keeping ---------------------------------------------------------------------------------------
+
+
+class Vault(Protocol):
+    """Encrypted blobs, named by the SHA-256 of their content (plain bytes); the session is bound as AAD."""
+
+    async def put(self, session: str, content: bytes) -> str: ...
+
+    async def get(self, session: str, sha256: str) -> bytes:
+        """Raises KeyError where there is none, ValueError where it does not decrypt."""
+
+    async def delete_session(self, session: str) -> int: ...
+
+
+class Conflict(Exception):
+    """The row changed since it was read; read it again."""
+
+
+class Timer(StrEnum):
+    DECISION_SEAL = "decision_seal"
+    LEG_RESUME = "leg_resume"
+    PRESENCE = "presence"
+    ISSUANCE = "issuance"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    session: str
+    joined_at: datetime
+    priority: int
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    number: int
+    sender: Leg
+    text: str
+    sent_at: datetime
+    client_id: str
+
+
+class Store(Protocol):
+    """Rows that survive. Every write is one transaction; ``save`` is a move: row version + audit events."""
+
+    async def create_session(self, session: Session, *events: Event) -> Session: ...
+
+    async def session(self, session_id: str) -> Session | None: ...
+
+    async def session_by_token(self, token_sha256: str) -> Session | None: ...
+
+    async def save(self, session: Session, *events: Event, timers: Mapping[Timer, datetime | None] = {}) -> Session:
+        """Write the session if its stored version is still ``session.version``; returns it with version + 1.
+
+        ``timers``: kind -> due time, or None to cancel. Raises Conflict.
+        """
+
+    async def append(self, *events: Event) -> None:
+        """Audit events that move no session."""
+
+    async def assign_next(self, operator_id: str, now: datetime, event: Event) -> Session | None:
+        """The next session for this operator, oldest first, by one UPDATE ... RETURNING, moved to matched.
+
+        Only a ready operator without a session gets one; never a session that excludes this operator.
+        ``event``'s session id is filled in by the store.
+        """
+
+    async def queue(self) -> list[QueueEntry]:
+        """Waiting sessions in the order in which they are taken."""
+
+    async def set_presence(self, session_id: str, present: bool, now: datetime) -> None:
+        """Whether the applicant's page is connected. No version change: presence is not a move."""
+
+    async def clear_presence(self) -> None:
+        """At start-up nobody is connected yet."""
+
+    async def due_timers(self, now: datetime, limit: int = 100) -> list[tuple[str, Timer]]: ...
+
+    async def clear_timer(self, session_id: str, timer: Timer) -> None: ...
+
+    async def record_check(self, session_id: str, check: Mapping[str, Any], *events: Event) -> None:
+        """Append one check result (JSON-able: CheckResult's fields + "images": {name: blob sha256}, "at": ISO)."""
+
+    async def checks(self, session_id: str) -> list[dict[str, Any]]:
+        """All check results in the order recorded."""
+
+    async def add_message(self, session_id: str, sender: Leg, text: str, client_id: str, now: datetime) -> ChatMessage:
+        """Append a chat message; the same client_id again returns the first one."""
+
+    async def messages(self, session_id: str) -> list[ChatMessage]: ...
+
+    async def add_operator(self, operator: Operator, link_sha256: str, link_expires: datetime, *events: Event) -> None:
+        """Create the operator, or (same id) give a new one-time link."""
+
+    async def redeem_link(self, link_sha256: str, session_sha256: str, expires: datetime, now: datetime) -> Operator | None:
+        """Use a one-time link up and open an operator's sign-in, in one transaction; None if used, expired, unknown."""
+
+    async def operator_by_token(self, session_sha256: str, now: datetime) -> Operator | None: ...
+
+    async def operator(self, operator_id: str) -> Operator | None: ...
+
+    async def operators(self) -> list[Operator]: ...
+
+    async def end_sign_in(self, session_sha256: str) -> None: ...
+
+    async def save_operator(self, operator: Operator, *events: Event) -> None: ...
+
+    async def sessions_of(self, operator_id: str) -> list[Session]:
+        """Sessions now held by this operator (matched, in_call, suspended, deciding, or in wrap-up)."""
+
+    async def place_orders(self, session: Session, orders: Sequence[CertificateOrder], *events: Event) -> Session:
+        """Like ``save``, with the orders in the same transaction. Raises Conflict; IssuanceRefused csr_key_reused
+        when a key's SPKI is already known."""
+
+    async def orders(self, session_id: str) -> list[CertificateOrder]: ...
+
+    async def record_certificates(
+        self, session: Session, certificates: Sequence[IssuedCertificate], *events: Event
+    ) -> Session: ...
+
+    async def certificates(self, session_id: str) -> list[IssuedCertificate]: ...
+
+    async def revoked(self) -> list[IssuedCertificate]: ...
+
+    async def audit_events(self, stream: str | None = None) -> list[StoredEvent]:
+        """Events of one stream (a session's id, or "system") in order, or all."""
+
+    async def aclose(self) -> None: ...
+
+
+# --- telling ---------------------------------------------------------------------------------------
+
+
+class Bus(Protocol):
+    """Tells the process's pages that something changed. Carries names, never data: readers read the store."""
+
+    async def publish(self, topic: str) -> None: ...
+
+    def subscribe(self, *topics: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Topics as they change. Coalesced: a topic published many times while the reader is busy comes once."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, UTC."""
