@@ -62,7 +62,7 @@ class Frame:
     @property
     def sha256(self) -> str:
         """Hex SHA-256 of the pixel bytes: what the audit record names the frame by."""
-        return hashlib.sha256(np.ascontiguousarray(self.pixels)).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
