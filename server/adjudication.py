@@ -1,0 +1,136 @@
+"""Check results + policy -> recommendation with a reason per part. Pure.
+
+A worse result never leads to a better recommendation (tests/unit/test_adjudication.py holds this as a property).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from verification.contract import Outcome
+
+
+class Effect(StrEnum):
+    """What one part does to the recommendation."""
+
+    SUPPORTS = "supports"
+    NEEDS_REASON = "needs_reason"
+    BLOCKS = "blocks"
+
+
+class Approval(StrEnum):
+    """Whether Approve may be offered, best first."""
+
+    ALLOWED = "allowed"
+    NEEDS_REASON = "needs_reason"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a check's outcome other than passed does."""
+
+    inconclusive: Effect
+    not_run: Effect
+    remedy: str
+    """What would change it: a code, translated as ``remedy.<code>``."""
+    failed: Effect = Effect.BLOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An organisation's rules, as data."""
+
+    rules: Mapping[str, Rule]
+    required_steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    check: str
+    outcome: Outcome
+    effect: Effect
+    reasons: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    approval: Approval
+    parts: tuple[Part, ...]
+
+    @property
+    def blocking(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.effect is Effect.BLOCKS)
+
+
+_BLOCK = Effect.BLOCKS
+_REASON = Effect.NEEDS_REASON
+
+DEFAULT_POLICY = Policy(
+    rules={
+        "face_match": Rule(_BLOCK, _BLOCK, "compare_again"),
+        "portrait": Rule(_BLOCK, _BLOCK, "new_card_pictures"),
+        "mrz": Rule(_BLOCK, _BLOCK, "new_card_pictures"),
+        "iin": Rule(_BLOCK, _BLOCK, "new_card_pictures"),
+        "expiry": Rule(_BLOCK, _BLOCK, "valid_document"),
+        "document_front": Rule(_REASON, _BLOCK, "new_card_pictures"),
+        "document_back": Rule(_REASON, _BLOCK, "new_card_pictures"),
+        "printed_text": Rule(_REASON, _REASON, "compare_card_by_eye"),
+        "barcode": Rule(_REASON, _REASON, "compare_card_by_eye"),
+        "typed_text": Rule(_REASON, Effect.SUPPORTS, "compare_card_by_eye"),
+    },
+    required_steps=("greet", "purpose", "show_card", "tilt_card", "questions", "face_in_frame"),
+)
+"""ETSI TS 119 461: methods that disagree abort (a failed check blocks, whoever decides); what only a person can
+see may be settled by a person with a reason. ``typed_text`` exists only where the applicant corrected something."""
+
+
+def _effect(rule: Rule, outcome: Outcome) -> Effect:
+    return {
+        Outcome.PASSED: Effect.SUPPORTS,
+        Outcome.FAILED: rule.failed,
+        Outcome.INCONCLUSIVE: rule.inconclusive,
+        Outcome.NOT_RUN: rule.not_run,
+    }[outcome]
+
+
+def adjudicate(
+    results: Mapping[str, tuple[Outcome, Sequence[str]]],
+    steps: Mapping[str, str],
+    policy: Policy = DEFAULT_POLICY,
+    *,
+    earlier_call_failed: bool = False,
+) -> Recommendation:
+    """The recommendation for one session.
+
+    ``results``: check -> (latest outcome, reason codes); a check of the policy that is absent counts as not run.
+    ``steps``: step -> done, skipped, problem. ``earlier_call_failed``: a first operator's comparison did not pass,
+    so that a second person who approves has to say why.
+    """
+    parts = []
+    for check, rule in policy.rules.items():
+        outcome, reasons = results.get(check, (Outcome.NOT_RUN, ()))
+        effect = _effect(rule, outcome)
+        parts.append(Part(check, outcome, effect, tuple(reasons), "" if effect is Effect.SUPPORTS else rule.remedy))
+    for step in policy.required_steps:
+        said = steps.get(step)
+        outcome = {"done": Outcome.PASSED, "problem": Outcome.INCONCLUSIVE, "skipped": Outcome.INCONCLUSIVE}.get(
+            said or "", Outcome.NOT_RUN
+        )
+        effect = {Outcome.PASSED: Effect.SUPPORTS, Outcome.INCONCLUSIVE: _REASON}.get(outcome, _BLOCK)
+        remedy = "" if effect is Effect.SUPPORTS else "finish_step"
+        parts.append(Part(f"step_{step}", outcome, effect, (f"step_{said}",) if said else (), remedy))
+    if earlier_call_failed:
+        parts.append(Part("earlier_call", Outcome.INCONCLUSIVE, _REASON, ("earlier_comparison_not_passed",), ""))
+    effects = {part.effect for part in parts}
+    approval = (
+        Approval.REFUSED
+        if Effect.BLOCKS in effects
+        else Approval.NEEDS_REASON
+        if Effect.NEEDS_REASON in effects
+        else Approval.ALLOWED
+    )
+    return Recommendation(approval, tuple(parts))
