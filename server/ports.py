@@ -115,7 +115,7 @@ class Checker(Protocol):
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         """(JPEG of the card in the frame, straightened where found; whether a card was found)."""
 
-    async def specimen(self, selfie: bytes, seed: int) -> tuple[bytes, bytes]:
+    async def specimen(self, selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
         """Front and back (JPEG) of a SPECIMEN card drawn with the face in the picture. Demo only."""
 
     async def aclose(self) -> None: ...
@@ -131,7 +131,7 @@ class CertificateProfile(StrEnum):
 
 class IssuanceRefused(Exception):
     """The certificate request cannot be honoured. ``code`` is stable: csr_malformed, csr_signature_invalid,
-    csr_subject_mismatch, csr_key_weak, csr_key_unsupported, csr_key_reused, csr_keys_identical."""
+    csr_subject_mismatch, csr_key_weak, csr_key_unsupported, csr_key_reused, csr_keys_identical, subject_invalid."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

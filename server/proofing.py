@@ -52,7 +52,6 @@ TRANSITIONS: Mapping[State, Mapping[Move, State]] = {
         Move.CONNECT: State.IN_CALL,
         Move.RELEASE: State.WAITING,
         Move.LEAVE: State.ABANDONED,
-        Move.EXPIRE: State.EXPIRED,
     },
     State.IN_CALL: {Move.SUSPEND: State.SUSPENDED, Move.DECIDE: State.DECIDING, Move.LEAVE: State.ABANDONED},
     State.SUSPENDED: {
@@ -60,7 +59,6 @@ TRANSITIONS: Mapping[State, Mapping[Move, State]] = {
         Move.RELEASE: State.WAITING,
         Move.DECIDE: State.DECIDING,
         Move.LEAVE: State.ABANDONED,
-        Move.EXPIRE: State.EXPIRED,
     },
     State.DECIDING: {
         Move.UNDO: State.IN_CALL,

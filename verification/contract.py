@@ -153,6 +153,8 @@ class Comparison:
     """Index of the best probe by quality; None where no probe has a usable face."""
     probe_jpeg: bytes | None = None
     """The face of the best probe, cut with some margin, for the panel and the dossier."""
+    frames_jpeg: tuple[bytes, ...] = ()
+    """The compared frames, in the order of ``probes``, where the caller asked to keep them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""The checks, in worker processes: bounded in number, time and memory. The only importer of verification's computing.
+
+A worker that crashes or hangs is ended and replaced, and costs the one check it was doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from server.ports import CheckUnavailable
+from verification.contract import Comparison, DocumentReading, Frame, Guidance, Side, SideReading
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _start_worker(memory_mb: int) -> None:
+    # An interrupt in the terminal is the server's to handle; its pool then ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _warm() -> bool:
+    """Load what the first check would load."""
+    import numpy as np
+
+    from verification import face
+
+    face.guide(Frame(np.zeros((64, 64, 3), np.uint8), 0, 0.0))
+    return True
+
+
+def _assess_side(image: bytes, side: Side) -> SideReading:
+    from verification import document
+
+    return document.assess(image, side)
+
+
+def _read_document(front: bytes, back: bytes, today: datetime) -> DocumentReading:
+    from verification import document
+
+    return document.read(front, back, today)
+
+
+def _compare(portrait: bytes, probes: Sequence[Frame]) -> Comparison:
+    from verification import face, images
+
+    comparison = face.compare(portrait, probes)
+    return replace(comparison, frames_jpeg=tuple(images.encode_jpeg(frame.pixels) for frame in probes))
+
+
+def _guide(frame: Frame) -> Guidance:
+    from verification import face
+
+    return face.guide(frame)
+
+
+def _card_still(frame: Frame) -> tuple[bytes, bool]:
+    from verification import document
+
+    return document.card_still(frame.pixels)
+
+
+def _specimen(selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
+    from verification import specimen
+
+    card = specimen.draw(selfie, seed=seed, today=today.date())
+    return card.front_photo, card.back_photo
+
+
+class WorkerChecker:
+    """Checker over a pool of forkserver processes (pebble ends the single worker that exceeds its time)."""
+
+    def __init__(self, workers: int, seconds: float, queue: int, memory_mb: int) -> None:
+        self._seconds = seconds
+        self._room = workers + queue
+        self._under_way = 0
+        context = multiprocessing.get_context("forkserver")
+        self._pool = ProcessPool(
+            max_workers=workers, context=context, initializer=_start_worker, initargs=(memory_mb,)
+        )
+        self._workers = workers
+
+    async def warm(self) -> None:
+        """Start the workers and load the models, so that the first citizen does not wait for it."""
+        await asyncio.gather(*(self._run(_warm) for _ in range(self._workers)))
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._under_way >= self._room:
+            raise CheckUnavailable("check_busy", "Too many checks are under way; try again in a moment.")
+        self._under_way += 1
+        try:
+            future: Any = self._pool.schedule(function, args=list(args), kwargs=kwargs, timeout=self._seconds)
+            result: T = await asyncio.wrap_future(future)
+            return result
+        except TimeoutError as error:
+            raise CheckUnavailable("check_timed_out", "The check took too long and was ended.") from error
+        except (ProcessExpired, MemoryError) as error:
+            raise CheckUnavailable("check_crashed", "The check stopped unexpectedly; nothing else is lost.") from error
+        finally:
+            self._under_way -= 1
+
+    async def assess_side(self, image: bytes, side: Side) -> SideReading:
+        return await self._run(_assess_side, image, side)
+
+    async def read_document(self, front: bytes, back: bytes, today: datetime) -> DocumentReading:
+        return await self._run(_read_document, front, back, today)
+
+    async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison:
+        return await self._run(_compare, portrait, list(probes))
+
+    async def guide(self, frame: Frame) -> Guidance:
+        return await self._run(_guide, frame)
+
+    async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
+        return await self._run(_card_still, frame)
+
+    async def specimen(self, selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
+        return await self._run(_specimen, selfie, seed, today)
+
+    async def aclose(self) -> None:
+        self._pool.stop()
+        await asyncio.to_thread(self._pool.join)

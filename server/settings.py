@@ -1,0 +1,109 @@
+"""All settings, read from the environment once (prefix ``BETPE_``), frozen. docs/settings.md documents each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing_extensions import Annotated
+
+
+class Profile(StrEnum):
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """One deployment's settings. Raises pydantic.ValidationError, whose text names the setting."""
+
+    model_config = SettingsConfigDict(env_prefix="BETPE_", frozen=True, extra="forbid")
+
+    profile: Profile = Field(Profile.DEMO, description="demo (embedded CA, specimen cards) or production.")
+    data_dir: Path = Field(Path("var"), description="Folder of the database, the vault, the keys. Created with mode 0700.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    public_url: str = Field("", description="Address that people type; default http(s)://localhost:port.")
+    tls_certificate: Path | None = Field(None, description="PEM chain; with tls_key the server speaks HTTPS itself.")
+    tls_key: Path | None = Field(None, description="PEM private key of tls_certificate.")
+    behind_proxy: bool = Field(False, description="Trust X-Forwarded-Proto of the one proxy in front.")
+    secret: SecretStr = Field(
+        SecretStr(""), description="Master secret of stored keys; default: made at first start in data_dir (demo only)."
+    )
+    workers: int = Field(2, ge=1, le=64, description="Worker processes for verification, about 250 MB each.")
+    check_seconds: float = Field(20.0, gt=0, description="A check that takes longer is ended and says so.")
+    check_queue: int = Field(16, ge=1, description="Checks waiting for a worker; more are refused as busy.")
+    worker_memory_mb: int = Field(4096, ge=512, description="Address space of one worker, at most.")
+    undo_seconds: float = Field(5.0, ge=0, description="Time to take a decision back before it is sealed.")
+    leg_resume_seconds: float = Field(120.0, gt=0, description="A lost end of a call may return within this time.")
+    presence_minutes: float = Field(60.0, gt=0, description="A closed page keeps its place in the queue this long.")
+    issuance_hours: float = Field(24.0, gt=0, description="After approval the certificates wait this long.")
+    retry_minutes: float = Field(15.0, ge=0, description="After a rejection the person may try again (FIELD, section 2).")
+    sign_in_hours: float = Field(12.0, gt=0, description="An operator's sign-in lasts this long.")
+    link_hours: float = Field(24.0, gt=0, description="A one-time sign-in link lasts this long.")
+    retention_days: int = Field(2555, ge=1, description="How long a record is kept (ETSI EN 319 411-1: 7 years).")
+    media_addresses: CommaList = Field((), description="Addresses that media listens on; default: all of the host.")
+    media_loopback: bool | None = Field(None, description="Offer 127.0.0.1 too; default: only in profile demo.")
+    media_announced: str = Field("", description="Address announced instead of the host's own (behind NAT, container).")
+    media_ports: str = Field("", description='UDP port range "from-to"; default: any.')
+    media_max_calls: int = Field(100, ge=1, description="Calls that the process carries at once, at most.")
+    turn_urls: CommaList = Field((), description="TURN servers for the pages, e.g. turn:host:3478?transport=udp.")
+    turn_secret: SecretStr = Field(SecretStr(""), description="Secret shared with coturn (use-auth-secret).")
+    turn_minutes: float = Field(60.0, gt=0, description="A TURN credential lasts this long.")
+    calibration: Path | None = Field(None, description="Calibration file of the face matcher (verification evaluate).")
+    ca_organisation: str = Field("Betpe-bet demonstration", description="Organisation in the embedded CA's names.")
+    ca_oid_arc: str = Field("", description="OID arc of profiles and policies; default: the demonstration arc.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
+
+    @field_validator("media_addresses", "turn_urls", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.turn_urls and not self.turn_secret.get_secret_value():
+            raise ValueError("turn_urls needs turn_secret")
+        if self.media_ports:
+            low, _, high = self.media_ports.partition("-")
+            if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
+                raise ValueError('media_ports must be "from-to" within 1024-65535')
+        return self
+
+    @property
+    def port_range(self) -> tuple[int, int] | None:
+        if not self.media_ports:
+            return None
+        low, _, high = self.media_ports.partition("-")
+        return int(low), int(high)
+
+    @property
+    def secure(self) -> bool:
+        """Whether pages are served over TLS, here or by the proxy in front."""
+        return self.tls_certificate is not None or self.public_url.startswith("https:")
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite+aiosqlite:///{self.data_dir / 'betpe.sqlite3'}"
+
+    def refuse_insecure(self) -> None:
+        """Profile production refuses demonstration parts. Raises ValueError with a sentence that names the setting."""
+        if self.profile is not Profile.PRODUCTION:
+            return
+        if not self.secret.get_secret_value():
+            raise ValueError("profile production needs BETPE_SECRET: a generated secret is for demonstration")
+        if not self.secure:
+            raise ValueError("profile production needs TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL")
+        if self.calibration is None:
+            raise ValueError("profile production needs BETPE_CALIBRATION: a threshold without a calibration is refused")
+        raise ValueError(
+            "profile production refuses the embedded certification authority, which is for demonstration; "
+            "no connector to another authority is configured"
+        )
