@@ -41,7 +41,6 @@ CATALOGUE: Mapping[str, str] = {
     "referred": "The session goes to a second person: reason_code.",
     "certificates_requested": "The RA accepted the requests: profiles, serial numbers, SPKI hashes.",
     "certificates_issued": "The CA issued: profiles, serial numbers, certificate hashes.",
-    "issuance_failed": "The CA could not issue: code.",
     "certificates_saved": "The applicant's page reported the key file saved.",
     "certificates_revoked": "Certificates were revoked: serial numbers, reason.",
     "left": "The applicant left.",

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from server.audit import Event, StoredEvent
@@ -242,10 +243,17 @@ class Store(Protocol):
 
     async def session_by_token(self, token_sha256: str) -> Session | None: ...
 
-    async def save(self, session: Session, *events: Event, timers: Mapping[Timer, datetime | None] = {}) -> Session:
+    async def save(
+        self,
+        session: Session,
+        *events: Event,
+        timers: Mapping[Timer, datetime | None] = MappingProxyType({}),
+        operator: Operator | None = None,
+    ) -> Session:
         """Write the session if its stored version is still ``session.version``; returns it with version + 1.
 
-        ``timers``: kind -> due time, or None to cancel. Raises Conflict.
+        ``timers``: kind -> due time, or None to cancel. ``operator``: a row saved in the same transaction.
+        Raises Conflict.
         """
 
     async def append(self, *events: Event) -> None:
@@ -301,9 +309,26 @@ class Store(Protocol):
     async def sessions_of(self, operator_id: str) -> list[Session]:
         """Sessions now held by this operator (matched, in_call, suspended, deciding, or in wrap-up)."""
 
-    async def place_orders(self, session: Session, orders: Sequence[CertificateOrder], *events: Event) -> Session:
-        """Like ``save``, with the orders in the same transaction. Raises Conflict; IssuanceRefused csr_key_reused
-        when a key's SPKI is already known."""
+    async def last_rejection(self, person: str) -> datetime | None:
+        """When the latest sealed rejection of this person (Session.person) was made."""
+
+    async def handled(self, operator_id: str, since: datetime) -> list[tuple[str, float]]:
+        """(state it led to: approved, rejected, referred, abandoned; seconds of the call) of each call since then."""
+
+    async def latest_handling(self, limit: int) -> list[float]:
+        """Seconds of the latest finished calls of everybody, newest last."""
+
+    async def place_orders(
+        self,
+        session: Session,
+        orders: Sequence[CertificateOrder],
+        keys: Mapping[CertificateProfile, str],
+        *events: Event,
+    ) -> Session:
+        """Like ``save``, with the orders and the SPKI SHA-256 of their keys in the same transaction.
+
+        Raises Conflict; IssuanceRefused csr_key_reused when a key's SPKI is already known.
+        """
 
     async def orders(self, session_id: str) -> list[CertificateOrder]: ...
 

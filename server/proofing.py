@@ -21,7 +21,6 @@ class State(StrEnum):
     REFERRED = "referred"
     ISSUING = "issuing"
     ISSUED = "issued"
-    ISSUE_FAILED = "issue_failed"
     ABANDONED = "abandoned"
     EXPIRED = "expired"
 
@@ -40,7 +39,6 @@ class Move(StrEnum):
     REFER = "refer"
     REQUEST_CERTIFICATES = "request_certificates"
     ISSUE = "issue"
-    FAIL_ISSUE = "fail_issue"
     LEAVE = "leave"
     EXPIRE = "expire"
 
@@ -68,8 +66,7 @@ TRANSITIONS: Mapping[State, Mapping[Move, State]] = {
     },
     State.REFERRED: {Move.MATCH: State.MATCHED, Move.LEAVE: State.ABANDONED, Move.EXPIRE: State.EXPIRED},
     State.APPROVED: {Move.REQUEST_CERTIFICATES: State.ISSUING, Move.EXPIRE: State.EXPIRED},
-    State.ISSUING: {Move.ISSUE: State.ISSUED, Move.FAIL_ISSUE: State.ISSUE_FAILED},
-    State.ISSUE_FAILED: {Move.REQUEST_CERTIFICATES: State.ISSUING, Move.EXPIRE: State.EXPIRED},
+    State.ISSUING: {Move.ISSUE: State.ISSUED},
     State.REJECTED: {},
     State.ISSUED: {},
     State.ABANDONED: {},
@@ -197,9 +194,14 @@ class Session:
     """Pending while deciding, sealed after."""
     earlier_decisions: tuple[Decision, ...] = ()
     """Decisions of earlier calls (referrals)."""
+    stills: tuple[Mapping[str, Any], ...] = ()
+    """Stills of the card from the live video: {image, found, at, frame, rtp_timestamp}."""
+    wrap_up_note: str = ""
     call_started_at: datetime | None = None
     ended_at: datetime | None = None
     saved: bool = False
+    person: str = ""
+    """HMAC of the IIN: finds a person's earlier sessions without keeping the number in a column."""
 
     def move(self, move: Move, **changes: Any) -> Session:
         """The session after ``move``. Raises DomainError move_not_allowed."""

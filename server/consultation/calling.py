@@ -1,0 +1,179 @@
+"""The call: who is matched with whom, when both ends are connected, what happens when one is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from server.consultation.desk import Change, Desk, change, session_of
+from server.ports import Leg, LegEvent, Timer
+from server.proofing import HELD, Availability, DomainError, Move, Operator, Session, State
+
+MATCH_PRIORITY_LOST = 1
+"""A session that was lost in a call goes before those that wait for their first one."""
+
+
+async def match_all(desk: Desk) -> None:
+    """Give waiting sessions, oldest first, to ready operators, drawn at random. One at a time in this process;
+    between processes the store's single UPDATE decides."""
+    async with desk.matching:
+        operators = [
+            operator
+            for operator in await desk.store.operators()
+            if operator.availability is Availability.READY
+            and operator.session_id is None
+            and operator.id in desk.presence.operators
+        ]
+        desk.random.shuffle(operators)
+        for operator in operators:
+            matched = desk.event("", "matched", "system", operator=operator.id)
+            session = await desk.store.assign_next(operator.id, desk.clock.now(), matched)
+            if session is None:
+                continue  # perhaps all that wait exclude this operator: another may take them
+            await change(desk, session.id, lambda s: _await_legs(desk, s))
+            await desk.tell(session, queue=True)
+
+
+def _await_legs(desk: Desk, session: Session) -> Change | None:
+    if session.state not in (State.MATCHED, State.SUSPENDED):
+        return None
+    return Change(session, timers={Timer.LEG_RESUME: desk.clock.now() + desk.limits.leg_resume})
+
+
+async def answer(desk: Desk, session: Session, leg: Leg, call: str, sdp: str) -> str:
+    """Answer the offer of one end. Raises DomainError call_unknown, MediaError."""
+    _require_call(session, call)
+    return await desk.media.answer(call, leg, sdp)
+
+
+async def add_candidate(desk: Desk, session: Session, leg: Leg, call: str, candidate: Mapping[str, Any]) -> None:
+    """Raises DomainError call_unknown, MediaError."""
+    _require_call(session, call)
+    await desk.media.add_candidate(call, leg, candidate)
+
+
+def _require_call(session: Session, call: str) -> None:
+    if session.state not in HELD or session.call_id != call:
+        raise DomainError("call_unknown", "That call is not, or no longer, going on.")
+
+
+async def leg_changed(desk: Desk, session_id: str, event: LegEvent) -> None:
+    """The media engine says that an end was connected or lost."""
+    legs = desk.presence.legs.setdefault(event.call, set())
+    if event.kind == "connected":
+        legs.add(event.leg)
+    else:
+        legs.discard(event.leg)
+    if not legs:
+        desk.presence.legs.pop(event.call, None)
+    session = await change(desk, session_id, lambda s: _follow_legs(desk, s, event))
+    await desk.tell(session)
+
+
+def _follow_legs(desk: Desk, session: Session, event: LegEvent) -> Change | None:
+    if session.call_id != event.call:
+        return None
+    both = desk.presence.both(event.call)
+    now = desk.clock.now()
+    if event.kind == "connected":
+        seen = desk.event(session, "leg_connected", "system", leg=str(event.leg))
+        if both and session.state is State.MATCHED:
+            started = desk.event(session, "call_started", "system", call=event.call)
+            moved = session.move(Move.CONNECT, call_started_at=now)
+            return Change(moved, (seen, started), {Timer.LEG_RESUME: None})
+        if both and session.state is State.SUSPENDED:
+            resumed = desk.event(session, "call_resumed", "system", call=event.call)
+            return Change(session.move(Move.RESUME), (seen, resumed), {Timer.LEG_RESUME: None})
+        return Change(session, (seen,))
+    if session.state is State.IN_CALL:
+        return suspend(desk, session, event.leg, event.kind)
+    return None
+
+
+def suspend(desk: Desk, session: Session, leg: Leg | None, reason: str) -> Change:
+    """An end of a running call was lost: both wait for it a while."""
+    event = desk.event(session, "call_suspended", "system", leg=None if leg is None else str(leg), reason=reason)
+    due = desk.clock.now() + desk.limits.leg_resume
+    return Change(session.move(Move.SUSPEND), (event,), {Timer.LEG_RESUME: due})
+
+
+async def release(desk: Desk, session_id: str, actor: str, reason: str) -> Session:
+    """Give the session back to the queue, to the front of it; its operator is free again.
+
+    Raises DomainError move_not_allowed unless matched or suspended.
+    """
+    before = await session_of(desk, session_id)
+    holder = before.operator_id
+    operator = await desk.store.operator(holder) if holder else None
+
+    def go(session: Session) -> Change:
+        moved = session.move(
+            Move.RELEASE,
+            operator_id=None,
+            call_id=None,
+            call_started_at=None,
+            priority=max(session.priority, MATCH_PRIORITY_LOST),
+        )
+        event = desk.event(session, "released", actor, reason=reason)
+        timers: dict[Timer, datetime | None] = {Timer.LEG_RESUME: None}
+        if session.id not in desk.presence.applicants:
+            timers[Timer.PRESENCE] = desk.clock.now() + desk.limits.presence
+        return Change(moved, (event,), timers, _free(operator))
+
+    session = await change(desk, session_id, go)
+    await end_call(desk, before)
+    await desk.tell(before, queue=True)
+    await match_all(desk)
+    return session
+
+
+def _free(operator: Operator | None) -> Operator | None:
+    return None if operator is None else replace(operator, session_id=None, wrapping=False)
+
+
+async def leg_timer_due(desk: Desk, session_id: str) -> None:
+    """An end did not come back in time: the citizen keeps a place at the front, the operator is free."""
+    await desk.store.clear_timer(session_id, Timer.LEG_RESUME)
+    session = await session_of(desk, session_id)
+    if session.state not in (State.MATCHED, State.SUSPENDED) or desk.presence.both(session.call_id):
+        return
+    legs = desk.presence.legs.get(session.call_id or "", set())
+    operator = await desk.store.operator(session.operator_id) if session.operator_id else None
+    if operator is not None and Leg.OPERATOR not in legs:
+        # The operator's side is missing: without this pause the next citizen would be sent into the same hole.
+        paused = replace(operator, availability=Availability.PAUSED, pause_reason="technical", since=desk.clock.now())
+        event = desk.system_event(
+            "availability_set", "system", operator=operator.id, availability="paused", reason="technical"
+        )
+        await desk.store.save_operator(paused, event)
+    try:
+        await release(desk, session_id, "system", "leg_not_resumed")
+    except DomainError as error:
+        if error.code != "move_not_allowed":  # it went on at the last moment
+            raise
+
+
+async def end_call(desk: Desk, session: Session) -> None:
+    """Close the media of the session's call, if it has one."""
+    if session.call_id:
+        desk.presence.legs.pop(session.call_id, None)
+        await desk.media.close(session.call_id)
+
+
+async def recover(desk: Desk) -> None:
+    """After a start: nobody is connected yet, so running calls wait for both ends to come back."""
+    await desk.store.clear_presence()
+    for operator in await desk.store.operators():
+        for held in await desk.store.sessions_of(operator.id):
+            if held.state is State.IN_CALL:
+                await change(
+                    desk,
+                    held.id,
+                    lambda s: suspend(desk, s, None, "server_restarted") if s.state is State.IN_CALL else None,
+                )
+            elif held.state in (State.MATCHED, State.SUSPENDED):
+                await change(desk, held.id, lambda s: _await_legs(desk, s))
+
+
