@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -27,6 +28,7 @@ MIN_SIDE: Final = 48
 """Below this a face has under about 16 pixels between the eyes, less than the detector's smallest face."""
 
 CODES: Final = (
+    "file_unreadable",
     "image_empty",
     "image_too_large",
     "image_not_a_picture",
@@ -48,6 +50,18 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _OTHER_TYPES: Final = (b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"%PDF", b"\x00\x00\x01\x00", b"8BPS", b"<svg", b"<?xml")
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a picture file, at most MAX_BYTES of them. Raises UnusableInput (of CODES)."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UnusableInput("file_unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+    if len(data) > MAX_BYTES:
+        raise UnusableInput("image_too_large", f"{path.name} is larger than the {MAX_BYTES} bytes that are accepted.")
+    return data
 
 
 def decode(data: bytes) -> Pixels:

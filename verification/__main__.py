@@ -1,0 +1,72 @@
+"""The command line: ``python -m verification COMMAND``.
+
+Exit codes of every check: 0 passed, 1 failed, 3 inconclusive, 2 unusable input. With ``--json`` the answer is one
+JSON object on standard output, also for unusable input: ``{"error": {"code", "message"}}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from verification.contract import Outcome, UnusableInput
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+EXIT_CODES: Final = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.INCONCLUSIVE: 3, Outcome.NOT_RUN: 3}
+UNUSABLE: Final = 2
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+
+
+@contextmanager
+def answering(as_json: bool) -> Iterator[None]:
+    """Turn UnusableInput and ModelUnavailable into an answer with exit code 2."""
+    from verification.models import ModelUnavailable
+
+    try:
+        yield
+    except (UnusableInput, ModelUnavailable) as error:
+        if as_json:
+            typer.echo(json.dumps({"error": {"code": error.code, "message": error.message}}, ensure_ascii=False))
+        else:
+            typer.echo(f"{error.message} ({error.code})", err=True)
+        raise typer.Exit(UNUSABLE) from error
+
+
+def say(answer: dict[str, Any], text: str, as_json: bool) -> None:
+    """Print the answer as JSON or as text for people."""
+    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
+
+
+@app.callback()
+def main() -> None:
+    """Compare faces, read documents, judge liveness and attacks, and measure how often all that is wrong."""
+
+
+@app.command()
+def compare(
+    id_image: Annotated[Path, typer.Argument(help="The portrait, or a photograph of the whole card.")],
+    probes: Annotated[list[Path], typer.Argument(help="Live pictures of the applicant.")],
+    as_json: Json = False,
+    second_opinion: Annotated[bool, typer.Option(help="Ask the second, independent engine too.")] = True,
+) -> None:
+    """Compare the face on an identity document with live pictures."""
+    from verification import comparison_report, face, images
+
+    with answering(as_json):
+        portrait = images.read(id_image)
+        result = face.compare(portrait, [images.read(path) for path in probes], second_opinion=second_opinion)
+    say(comparison_report.as_json(result), comparison_report.as_text(result), as_json)
+    raise typer.Exit(EXIT_CODES[result.result.outcome])
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m verification")
