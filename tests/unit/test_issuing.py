@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -113,11 +114,11 @@ def prime(bits: int, exponent: int, start: int = 0) -> int:
 
 
 def order(
-    issuer: EmbeddedIssuer, key: Key, profile: CertificateProfile = CertificateProfile.SIGN, **changes: object
+    issuer: EmbeddedIssuer, key: Key, profile: CertificateProfile = CertificateProfile.SIGN, **changes: Any
 ) -> CertificateOrder:
     csr = request(key)
     made = issuer.order("session-1", profile, csr, issuer.subject(ATTRIBUTES), datetime.now(UTC))
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def test_the_issuer_keeps_to_the_port(issuer: EmbeddedIssuer) -> None:
@@ -435,7 +436,7 @@ async def test_without_addresses_there_are_none(tmp_path: Path, rsa_key: rsa.RSA
     ],
 )
 async def test_orders_that_were_never_made_are_not_signed(
-    issuer: EmbeddedIssuer, rsa_key: rsa.RSAPrivateKey, changes: dict[str, object]
+    issuer: EmbeddedIssuer, rsa_key: rsa.RSAPrivateKey, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError):
         await issuer.enrol(order(issuer, rsa_key, **changes))
