@@ -1,0 +1,487 @@
+"""RTP from one end of a call to the other without touching what is inside (an RTP translator, RFC 3550 section 7.1).
+
+A ``Terminal`` stands for one browser: it has an ``Incoming`` per kind (audio, video) with repair and reports towards
+that browser, and an ``Outgoing`` per kind that carries another terminal's stream under an SSRC, sequence numbers and
+timestamps of its own, so that a source may be replaced (reconnect) without the receiver noticing but for a pause.
+Everything is bounded: the packet cache by its slots, repair by ``reception``, feedback by its interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.media import rtcp, vp8
+from server.media.reception import FIRST_RETRY, Reception
+
+_RTP = struct.Struct("!BBHLL")
+_SEQUENCE = struct.Struct("!H")
+
+CACHED_PACKETS = 512  # about 8 s of 500 kbit/s video, 1 s of 4 Mbit/s; browsers repeat a NACK for at most about 1 s
+KEY_FRAME_INTERVAL = 0.3  # seconds between key frame requests; libwebrtc's encoder answers at most one per 300 ms
+FEEDBACK_INTERVAL = 0.1  # seconds; libwebrtc sends transport feedback every 50 to 250 ms, 100 ms at first
+FEEDBACK_PACKETS = 500  # flush earlier than the interval when so many arrived
+REPORT_INTERVAL = 1.0  # seconds, randomised by half as RFC 3550 section 6.3.1 asks
+NO_CAP = 100_000_000  # bits per second; takes an earlier REMB back
+
+KINDS = ("audio", "video")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamParameters:
+    """What offer and answer agreed on for one kind of media."""
+
+    clock_rate: int
+    payload_type: int
+    rtx_payload_type: int | None
+    abs_send_time: int | None
+    """Header extension id, or None where it was not agreed."""
+    transport_cc: int | None
+    remote_ssrc: int | None
+    remote_rtx_ssrc: int | None
+    local_ssrc: int
+    local_rtx_ssrc: int
+
+
+class Wire(Protocol):
+    """Sends to one browser; protects (SRTP) what it is given. Never raises: a packet that cannot go is lost."""
+
+    def send_rtp(self, packet: bytes) -> None: ...
+
+    def send_rtcp(self, packet: bytes) -> None: ...
+
+
+PacketTap = Callable[[int, int, bool, bytes], None]
+"""(sequence number, RTP timestamp, marker, payload) of each packet as it arrives, repaired ones included."""
+
+
+class Outgoing:
+    """One stream that this terminal sends to its browser."""
+
+    __slots__ = (
+        "_base",
+        "_last_sent",
+        "_last_sequence",
+        "_last_timestamp",
+        "_rtx_sequence",
+        "_sequence_offset",
+        "_source",
+        "_timestamp_offset",
+        "_wire",
+        "_young",
+        "octets",
+        "packets",
+        "parameters",
+    )
+
+    def __init__(self, wire: Wire, parameters: StreamParameters) -> None:
+        self._wire = wire
+        self.parameters = parameters
+        self.packets = 0
+        self.octets = 0
+        self._source: Incoming | None = None
+        self._base = 0
+        self._young = False
+        self._sequence_offset = 0
+        self._timestamp_offset = 0
+        self._last_sequence = secrets.randbits(15)  # RFC 3711 section 3.3.1: below 2**15, so that the ROC starts at 0
+        self._last_timestamp = secrets.randbits(32)
+        self._last_sent = 0.0
+        self._rtx_sequence = secrets.randbits(15)
+
+    def _adopt(self, source: Incoming, sequence: int, timestamp: int, now: float) -> None:
+        """Carry another source on under the same numbers; its first packet follows the last one sent."""
+        elapsed = int((now - self._last_sent) * self.parameters.clock_rate) if self.packets else 0
+        self._source = source
+        self._base = sequence
+        self._young = True
+        self._sequence_offset = self._last_sequence + 1 - sequence
+        self._timestamp_offset = self._last_timestamp + elapsed - timestamp
+        self._last_sequence = (self._last_sequence + 1) & 0xFFFF
+
+    def forward(self, source: Incoming, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
+        adopted = source is not self._source
+        if adopted:
+            self._adopt(source, sequence, timestamp, now)
+        elif self._young:
+            ahead = (sequence - self._base) & 0xFFFF
+            if ahead >= 0x8000:
+                return  # from before the first one: its number belongs to the source before (and so does its keystream)
+            self._young = ahead < 0x4000
+        number = (sequence + self._sequence_offset) & 0xFFFF
+        if (number - self._last_sequence) & 0xFFFF < 0x8000:
+            self._last_sequence = number
+            self._last_timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
+            self._last_sent = now
+        self.packets += 1
+        self.octets += len(payload)
+        if adopted and source.sender_report is not None:
+            self.report(source)
+        parameters = self.parameters
+        self._send(
+            marker | parameters.payload_type,
+            number,
+            (timestamp + self._timestamp_offset) & 0xFFFFFFFF,
+            parameters.local_ssrc,
+            payload,
+            now,
+        )
+
+    def _send(self, second: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, now: float) -> None:
+        extension = self.parameters.abs_send_time
+        if extension is None:
+            self._wire.send_rtp(_RTP.pack(0x80, second, sequence, timestamp, ssrc) + payload)
+            return
+        # 24 bits, 6.18 fixed point seconds: our own clock, so that the receiver's estimate is of this hop alone
+        sent_at = (int(now * 0x40000) & 0xFFFFFF | (extension << 4 | 2) << 24).to_bytes(4, "big")
+        header = _RTP.pack(0x90, second, sequence, timestamp, ssrc)
+        self._wire.send_rtp(header + b"\xbe\xde\x00\x01" + sent_at + payload)
+
+    def repeat(self, numbers: list[int]) -> None:
+        """Answer a NACK from the source's cache, by RTX (RFC 4588) where it was agreed."""
+        source = self._source
+        if source is None:
+            return
+        now = time.monotonic()
+        parameters = self.parameters
+        for number in numbers:
+            cached = source.cached((number - self._sequence_offset) & 0xFFFF)
+            if cached is None:
+                continue
+            timestamp, marker, payload = cached
+            timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
+            if parameters.rtx_payload_type is None:
+                self._send(marker | parameters.payload_type, number, timestamp, parameters.local_ssrc, payload, now)
+            else:
+                self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+                self._send(
+                    marker | parameters.rtx_payload_type,
+                    self._rtx_sequence,
+                    timestamp,
+                    parameters.local_rtx_ssrc,
+                    _SEQUENCE.pack(number) + payload,
+                    now,
+                )
+
+    def report(self, source: Incoming) -> None:
+        """Pass the source's clock on (NTP time against RTP timestamp), which keeps sound and picture together."""
+        if source is not self._source or source.sender_report is None:
+            return
+        ntp, timestamp = source.sender_report
+        timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
+        self._wire.send_rtcp(rtcp.sender_report(self.parameters.local_ssrc, ntp, timestamp, self.packets, self.octets))
+
+
+class Incoming:
+    """One stream that the browser sends."""
+
+    __slots__ = (
+        "_cache",
+        "bytes",
+        "frames",
+        "last_media",
+        "outputs",
+        "parameters",
+        "reception",
+        "sender_report",
+        "sender_report_at",
+        "size",
+        "taps",
+        "video",
+    )
+
+    def __init__(self, kind: str, parameters: StreamParameters) -> None:
+        self.video = kind == "video"
+        self.parameters = parameters
+        self.reception = Reception(parameters.clock_rate, repair=self.video)
+        self.outputs: tuple[Outgoing, ...] = ()
+        self.taps: tuple[PacketTap, ...] = ()
+        self.sender_report: tuple[int, int] | None = None
+        self.sender_report_at = 0.0
+        self.last_media = 0.0
+        self.bytes = 0
+        self.frames = 0
+        self.size = (0, 0)
+        self._cache: list[tuple[int, int, int, bytes] | None] = [None] * (CACHED_PACKETS if self.video else 0)
+
+    def cached(self, sequence: int) -> tuple[int, int, bytes] | None:
+        """(timestamp, marker bit, payload) of a packet that is still kept."""
+        if not self._cache:
+            return None
+        entry = self._cache[sequence % CACHED_PACKETS]
+        return None if entry is None or entry[0] != sequence else entry[1:]
+
+    def take(self, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
+        """Pass one new packet on."""
+        self.bytes += len(payload)
+        self.last_media = now
+        if self.video:
+            self._cache[sequence % CACHED_PACKETS] = (sequence, timestamp, marker, payload)
+            if marker:
+                self.frames += 1
+            if payload[0] & 0x1F == 0x10 and (described := vp8.descriptor(payload)) is not None:
+                self.size = vp8.picture_size(payload[described[0] :]) or self.size
+        for output in self.outputs:
+            output.forward(self, sequence, timestamp, marker, payload, now)
+        for tap in self.taps:
+            tap(sequence, timestamp, marker != 0, payload)
+
+
+class Terminal:
+    """One browser's end of a call. All methods run in the event loop."""
+
+    def __init__(self, wire: Wire, parameters: dict[str, StreamParameters]) -> None:
+        self._wire = wire
+        self._loop = asyncio.get_running_loop()
+        self._ssrc = secrets.randbits(32)
+        self.incoming = {kind: Incoming(kind, parameters[kind]) for kind in KINDS}
+        self.outgoing = {kind: Outgoing(wire, parameters[kind]) for kind in KINDS}
+        self.closed = False
+        self.on_key_frame_wanted: Callable[[], None] = _nothing
+        """Called when this browser cannot show what it is sent."""
+        self.on_bitrate: Callable[[int], None] = _nothing_with
+        """Called with the bits per second that this browser can take."""
+        self._by_ssrc: dict[int, tuple[Incoming, bool]] = {}
+        self._by_payload_type: dict[int, tuple[Incoming, bool]] = {}
+        for incoming in self.incoming.values():
+            agreed = incoming.parameters
+            self._by_payload_type[agreed.payload_type] = (incoming, False)
+            if agreed.rtx_payload_type is not None:
+                self._by_payload_type[agreed.rtx_payload_type] = (incoming, True)
+            if agreed.remote_ssrc is not None:
+                self._by_ssrc[agreed.remote_ssrc] = (incoming, False)
+            if agreed.remote_rtx_ssrc is not None:
+                self._by_ssrc[agreed.remote_rtx_ssrc] = (incoming, True)
+        self._video_ssrc = self.incoming["video"].parameters.remote_ssrc
+        self._audio_ssrc = self.incoming["audio"].parameters.remote_ssrc
+        self._arrivals: dict[int, float] = {}
+        self._newest_arrival: int | None = None
+        self._feedback_count = 0
+        self._feedback_timer: asyncio.TimerHandle | None = None
+        self._repair_timer: asyncio.TimerHandle | None = None
+        self._report_timer = self._loop.call_later(self._report_delay(), self._report)
+        self._key_frame_timer: asyncio.TimerHandle | None = None
+        self._key_frame_asked = -KEY_FRAME_INTERVAL
+
+    # --- media -------------------------------------------------------------------------------------
+
+    def on_rtp(self, packet: bytes) -> None:
+        """One RTP packet, already unprotected. A packet that makes no sense is dropped."""
+        if len(packet) < 12:
+            return
+        first, second, sequence, timestamp, ssrc = _RTP.unpack_from(packet)
+        route = self._by_ssrc.get(ssrc) or self._learn(ssrc, second & 0x7F)
+        if route is None:
+            return
+        incoming, repaired = route
+        now = time.monotonic()
+        start = 12 + 4 * (first & 0x0F)
+        if first & 0x10:
+            start = self._extensions(packet, start, incoming.parameters.transport_cc, now)
+        end = len(packet)
+        if first & 0x20:
+            end -= packet[-1]
+        if repaired:
+            if end < start + 2:
+                return  # padding that probes the bandwidth
+            (sequence,) = _SEQUENCE.unpack_from(packet, start)
+            start += 2
+            if not incoming.reception.awaits(sequence):
+                return
+        new, outage = incoming.reception.take(sequence, timestamp, now)
+        if outage:
+            self.request_key_frame()
+        if incoming.reception.missing and self._repair_timer is None:
+            self._repair()
+        if new and start < end:
+            incoming.take(sequence, timestamp, second & 0x80, packet[start:end], now)
+
+    def _learn(self, ssrc: int, payload_type: int) -> tuple[Incoming, bool] | None:
+        """A browser may send under an SSRC that its offer did not name; the newest one takes the place."""
+        route = self._by_payload_type.get(payload_type)
+        if route is None:
+            return None
+        incoming, repaired = route
+        for known in [known for known, other in self._by_ssrc.items() if other == route]:
+            del self._by_ssrc[known]
+        self._by_ssrc[ssrc] = route
+        if not repaired:
+            incoming.reception = Reception(incoming.parameters.clock_rate, repair=incoming.video)
+            if incoming.video:
+                self._video_ssrc = ssrc
+            else:
+                self._audio_ssrc = ssrc
+        return route
+
+    def _extensions(self, packet: bytes, start: int, transport_cc: int | None, now: float) -> int:
+        """Where the payload starts; notes the transport-wide number on the way (one-byte headers, RFC 8285)."""
+        if start + 4 > len(packet):
+            return len(packet)
+        end = start + 4 + 4 * (packet[start + 2] << 8 | packet[start + 3])
+        if transport_cc is None or packet[start] != 0xBE or end > len(packet):
+            return end
+        position = start + 4
+        while position < end:
+            head = packet[position]
+            if head == 0:
+                position += 1
+                continue
+            after = position + 2 + (head & 0x0F)
+            if head >> 4 == transport_cc and after <= end:
+                self._note_arrival(packet[position + 1] << 8 | packet[position + 2], now)
+                break
+            position = after
+        return end
+
+    # --- towards the sender ------------------------------------------------------------------------
+
+    def request_key_frame(self) -> None:
+        """Ask the browser for a key frame; requests within KEY_FRAME_INTERVAL are one, and the last is not lost."""
+        if self.closed or self._video_ssrc is None or self._key_frame_timer is not None:
+            return
+        wait = self._key_frame_asked + KEY_FRAME_INTERVAL - time.monotonic()
+        if wait > 0:
+            self._key_frame_timer = self._loop.call_later(wait, self._ask_key_frame)
+        else:
+            self._ask_key_frame()
+
+    def _ask_key_frame(self) -> None:
+        self._key_frame_timer = None
+        self._key_frame_asked = time.monotonic()
+        if self._video_ssrc is not None:
+            self._wire.send_rtcp(rtcp.picture_loss(self._ssrc, self._video_ssrc))
+
+    def allow_bitrate(self, bits_per_second: int) -> None:
+        """Tell the browser how much the other end can take."""
+        if not self.closed and self._video_ssrc is not None:
+            self._wire.send_rtcp(rtcp.allow_bitrate(self._ssrc, self._video_ssrc, bits_per_second))
+
+    def _repair(self) -> None:
+        self._repair_timer = None
+        reception = self.incoming["video"].reception
+        due = reception.to_ask(time.monotonic())
+        if due and self._video_ssrc is not None:
+            self._wire.send_rtcp(rtcp.negative_acknowledgement(self._ssrc, self._video_ssrc, due))
+        if reception.missing:
+            self._repair_timer = self._loop.call_later(FIRST_RETRY, self._repair)
+
+    def _note_arrival(self, number: int, now: float) -> None:
+        newest = self._newest_arrival
+        unwrapped = number if newest is None else newest + ((number - newest + 0x8000) & 0xFFFF) - 0x8000
+        if newest is None or unwrapped > newest:
+            self._newest_arrival = unwrapped
+        self._arrivals[unwrapped] = now
+        if len(self._arrivals) >= FEEDBACK_PACKETS:
+            self._send_feedback()
+        elif self._feedback_timer is None:
+            self._feedback_timer = self._loop.call_later(FEEDBACK_INTERVAL, self._send_feedback)
+
+    def _send_feedback(self) -> None:
+        if self._feedback_timer is not None:
+            self._feedback_timer.cancel()
+            self._feedback_timer = None
+        arrivals = sorted(self._arrivals.items())
+        self._arrivals.clear()
+        if arrivals[-1][0] - arrivals[0][0] > 2 * FEEDBACK_PACKETS:
+            return  # numbers that jump about are not a measurement
+        self._wire.send_rtcp(rtcp.transport_feedback(self._ssrc, self._video_ssrc or 0, arrivals, self._feedback_count))
+        self._feedback_count += 1
+
+    def _report_delay(self) -> float:
+        return REPORT_INTERVAL * random.uniform(0.5, 1.5)  # noqa: S311 - spreads the load, hides nothing
+
+    def _report(self) -> None:
+        self._report_timer = self._loop.call_later(self._report_delay(), self._report)
+        reports: list[rtcp.ReceptionReport] = []
+        now = time.monotonic()
+        for incoming, ssrc in ((self.incoming["audio"], self._audio_ssrc), (self.incoming["video"], self._video_ssrc)):
+            if ssrc is None:
+                continue
+            middle = delay = 0
+            if incoming.sender_report is not None:
+                middle = incoming.sender_report[0] >> 16 & 0xFFFFFFFF
+                delay = int((now - incoming.sender_report_at) * 0x10000)
+            report = incoming.reception.report(ssrc, middle, delay)
+            if report is not None:
+                reports.append(report)
+        if reports:
+            self._wire.send_rtcp(rtcp.receiver_report(self._ssrc, reports))
+
+    # --- from the receiver -------------------------------------------------------------------------
+
+    def on_rtcp(self, data: bytes) -> None:
+        """One RTCP compound, already unprotected. One that makes no sense is dropped."""
+        try:
+            packets = rtcp.parse(data)
+        except ValueError:
+            return
+        for packet in packets:
+            if packet.kind == rtcp.SENDER_REPORT:
+                self._on_sender_report(packet)
+            elif packet.kind == rtcp.TRANSPORT_FEEDBACK and packet.count == rtcp.NACK:
+                asked = rtcp.nacked(packet)
+                if asked is not None and asked[0] == self.outgoing["video"].parameters.local_ssrc:
+                    self.outgoing["video"].repeat(asked[1][:CACHED_PACKETS])
+            elif packet.kind == rtcp.PAYLOAD_FEEDBACK:
+                if packet.count in (rtcp.PLI, rtcp.FIR):
+                    self.on_key_frame_wanted()
+                elif (bitrate := rtcp.estimated_bitrate(packet)) is not None:
+                    self.on_bitrate(bitrate)
+
+    def _on_sender_report(self, packet: rtcp.Packet) -> None:
+        info = rtcp.sender_info(packet)
+        if info is None or (route := self._by_ssrc.get(info[0])) is None or route[1]:
+            return
+        incoming = route[0]
+        incoming.sender_report = info[1:]
+        incoming.sender_report_at = time.monotonic()
+        for output in incoming.outputs:
+            output.report(incoming)
+
+    def close(self) -> None:
+        """Stop every timer; nothing is sent any more."""
+        self.closed = True
+        for timer in (self._report_timer, self._feedback_timer, self._repair_timer, self._key_frame_timer):
+            if timer is not None:
+                timer.cancel()
+        self.on_key_frame_wanted = _nothing
+        self.on_bitrate = _nothing_with
+        for incoming in self.incoming.values():
+            incoming.outputs = ()
+            incoming.taps = ()
+
+
+def _nothing() -> None:
+    return None
+
+
+def _nothing_with(bits_per_second: int) -> None:
+    del bits_per_second
+
+
+def connect(one: Terminal, other: Terminal) -> None:
+    """Let two terminals see and hear each other, from a key frame on."""
+    for sender, receiver in ((one, other), (other, one)):
+        for kind in KINDS:
+            sender.incoming[kind].outputs = (receiver.outgoing[kind],)
+        receiver.on_key_frame_wanted = sender.request_key_frame
+        receiver.on_bitrate = sender.allow_bitrate
+        sender.allow_bitrate(NO_CAP)
+        sender.request_key_frame()
+
+
+def part(one: Terminal, other: Terminal) -> None:
+    """Undo ``connect``: neither sends to the other any more."""
+    for sender, receiver in ((one, other), (other, one)):
+        for kind in KINDS:
+            incoming = sender.incoming[kind]
+            incoming.outputs = tuple(output for output in incoming.outputs if output is not receiver.outgoing[kind])
+        if receiver.on_key_frame_wanted == sender.request_key_frame:
+            receiver.on_key_frame_wanted = _nothing
+            receiver.on_bitrate = _nothing_with

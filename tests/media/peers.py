@@ -1,0 +1,207 @@
+"""A browser's stand-in: an aiortc peer whose picture is a running number and whose sound is one tone."""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import time
+
+import aioice.ice
+import av
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+
+BITS = 14
+WIDTH, HEIGHT = 320, 240
+RATE = 30
+SAMPLES = 960  # per 20 ms at 48 kHz
+
+
+def paint_number(number: int) -> np.ndarray:
+    """A picture (BGR) that carries a number: black and white blocks in two rows, over a grey field."""
+    picture = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    for bit in range(BITS):
+        row, column = divmod(bit, BITS // 2)
+        block = picture[60 + 60 * row : 100 + 60 * row, 10 + 44 * column : 46 + 44 * column]
+        block[:] = 255 if number >> bit & 1 else 0
+    return picture
+
+
+def read_number(picture: np.ndarray) -> int:
+    number = 0
+    for bit in range(BITS):
+        row, column = divmod(bit, BITS // 2)
+        block = picture[70 + 60 * row : 90 + 60 * row, 20 + 44 * column : 36 + 44 * column]
+        number |= int(block.mean() > 128) << bit
+    return number
+
+
+class _Paced(MediaStreamTrack):
+    """Delivers a frame each ``step`` seconds; none while paused."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self._step = step
+        self._start = 0.0
+        self.count = 0
+        self._target = 0
+        self._reached = asyncio.Event()
+
+    async def pace(self) -> int:
+        if self.readyState != "live":
+            raise MediaStreamError
+        if not self._start:
+            self._start = time.monotonic()
+        await asyncio.sleep(max(0.0, self._start + self.count * self._step - time.monotonic()))
+        self.count += 1
+        if self.count >= self._target:
+            self._reached.set()
+        return self.count
+
+    async def sent(self, count: int) -> None:
+        """Return when so many frames have gone."""
+        self._target = count
+        self._reached.clear()
+        await self._reached.wait()
+
+
+class NumberedVideo(_Paced):
+    kind = "video"
+
+    def __init__(self, first: int) -> None:
+        super().__init__(1 / RATE)
+        self.number = first
+
+    async def recv(self) -> av.VideoFrame:
+        count = await self.pace()
+        self.number += 1
+        frame = av.VideoFrame.from_ndarray(paint_number(self.number), format="bgr24")
+        frame.pts = count * 90000 // RATE
+        frame.time_base = fractions.Fraction(1, 90000)
+        return frame
+
+
+class Tone(_Paced):
+    kind = "audio"
+
+    def __init__(self, frequency: float) -> None:
+        super().__init__(SAMPLES / 48000)
+        self.frequency = frequency
+
+    async def recv(self) -> av.AudioFrame:
+        start = (await self.pace() - 1) * SAMPLES
+        wave = 8000 * np.sin(2 * np.pi * self.frequency * (start + np.arange(SAMPLES)) / 48000)
+        frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], format="s16", layout="mono")
+        frame.sample_rate = 48000
+        frame.pts = start
+        frame.time_base = fractions.Fraction(1, 48000)
+        return frame
+
+
+class Browser:
+    """One end of a call as a page would hold it."""
+
+    def __init__(self, first_number: int = 0, frequency: float | None = None) -> None:
+        self.frequency = frequency or (440.0 if first_number < 2000 else 880.0)
+        self._video = NumberedVideo(first_number)
+        self._audio = Tone(self.frequency)
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._pc.addTrack(self._audio)
+        self._pc.addTrack(self._video)
+        self._seen: asyncio.Queue[int] = asyncio.Queue(1)
+        self._heard: list[np.ndarray] = []
+        self._heard_enough = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pc.on("track", self._on_track)
+        self._sockets: list[tuple[object, object]] = []
+
+    @property
+    def number(self) -> int:
+        return self._video.number
+
+    @property
+    def state(self) -> str:
+        return self._pc.connectionState
+
+    async def offer(self) -> str:
+        addresses, aioice.ice.get_host_addresses = aioice.ice.get_host_addresses, lambda **_: ["127.0.0.1"]
+        try:
+            await self._pc.setLocalDescription(await self._pc.createOffer())
+        finally:
+            aioice.ice.get_host_addresses = addresses
+        return self._pc.localDescription.sdp
+
+    async def accept(self, answer: str) -> None:
+        await self._pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        watch = self._watch if track.kind == "video" else self._listen
+        self._tasks.append(asyncio.create_task(watch(track)))
+
+    async def _watch(self, track: MediaStreamTrack) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                if self._seen.full():
+                    self._seen.get_nowait()
+                self._seen.put_nowait(read_number(frame.to_ndarray(format="bgr24")))
+        except MediaStreamError:
+            return
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0].astype(float)
+                if np.abs(samples).max() > 1000:
+                    self._heard = [*self._heard[-24:], samples]
+                if len(self._heard) >= 25:
+                    self._heard_enough.set()
+        except MediaStreamError:
+            return
+
+    async def seen_number(self, at_least: int = 0) -> int:
+        """The number in the newest picture of the other side, from now on."""
+        async with asyncio.timeout(15):
+            while self._seen.full():
+                self._seen.get_nowait()
+            while (number := await self._seen.get()) < at_least:
+                pass
+            return number
+
+    async def heard_frequency(self) -> float:
+        """The strongest frequency (Hz) in half a second of the other side's sound."""
+        async with asyncio.timeout(15):
+            await self._heard_enough.wait()
+        samples = np.concatenate(self._heard)
+        spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+        return float(np.argmax(spectrum) * 48000 / len(samples))
+
+    async def sent_seconds(self, seconds: float) -> None:
+        """Wait until so much more video has been sent."""
+        async with asyncio.timeout(15 + seconds):
+            await self._video.sent(self._video.count + int(seconds * RATE))
+
+    def go_dark(self) -> None:
+        """Nothing that this peer sends reaches anyone any more."""
+        for transport in self._transports():
+            self._sockets.append((transport, transport.sendto))
+            transport.sendto = lambda *_: None
+
+    def come_back(self) -> None:
+        for transport, sendto in self._sockets:
+            transport.sendto = sendto
+        self._sockets.clear()
+
+    def _transports(self) -> list:
+        connection = self._pc.getTransceivers()[0].receiver.transport.transport._connection
+        return [protocol.transport for protocol in connection._protocols]
+
+    async def close(self) -> None:
+        self._video.stop()
+        self._audio.stop()
+        await self._pc.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
