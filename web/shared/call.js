@@ -1,0 +1,242 @@
+/**
+ * One live call with the server's media (docs/protocol.md, "The WebSocket").
+ *
+ * Contract
+ *   const call = new Call({id: snapshot.call.id, stream, iceServers, send: (message) => socket.send(message)});
+ *   call.start()                       makes a new RTCPeerConnection and sends its offer; call it again whenever the
+ *                                      socket has opened again (an offer per reconnect)
+ *   call.answered(message)             hand it the server's `answer`; those of another call or offer are ignored
+ *   call.setMuted(true), call.setCamera(false), await call.switchCamera(), call.stop()
+ *   events: "remote" detail MediaStream; "status" detail "connecting" | "connected" | "reconnecting";
+ *           "quality" detail {code, figures}: code is "good" | "poor_up" | "poor_down" | "no_picture", words are
+ *           t("quality." + code); figures {up: {framesPerSecond, width, height, kilobits, lost}, down: {the same},
+ *           roundTripMs} for who wants numbers.
+ * The stream given stays the caller's; tracks that switchCamera opened replace the ones in it.
+ */
+import { cameras, openMedia } from "./camera.js";
+
+const STATISTICS_EVERY_MS = 2_000;
+/** ICE says "disconnected" for short gaps that heal by themselves; RFC 7675 consent lasts 30 s, people do not. */
+const HEALING_MS = 4_000;
+/** A connection that did not come up in this time is tried anew. */
+const CONNECTING_MS = 15_000;
+/** Enough for 720p VP8 at 25 frames; above it more bits add nothing that the checks or an eye can use. */
+const VIDEO_BITS_PER_SECOND = 1_500_000;
+/** Below these a consultant cannot see a head turn, or words break up. */
+const POOR_FRAMES_PER_SECOND = 8;
+const POOR_LOSS = 0.08;
+
+export class Call extends EventTarget {
+  /**
+   * @param {{id: string, stream: MediaStream, iceServers?: RTCIceServer[], send: (message: object) => boolean}} options
+   */
+  constructor({ id, stream, iceServers = [], send }) {
+    super();
+    this.id = id;
+    this.stream = stream;
+    this.iceServers = iceServers;
+    this.send = send;
+    /** @type {RTCPeerConnection | null} */
+    this.peer = null;
+    /** @type {RTCRtpSender | null} */
+    this.videoSender = null;
+    /** @type {"connecting" | "connected" | "reconnecting"} */
+    this.status = "connecting";
+    this.muted = false;
+    this.cameraOn = true;
+    this.wasConnected = false;
+    this.timers = { healing: 0, statistics: 0 };
+    /** @type {Record<string, {bytes: number, packets: number, lost: number, frames: number, at: number}>} */
+    this.before = {};
+  }
+
+  async start() {
+    this.#close();
+    this.#say(this.wasConnected ? "reconnecting" : "connecting");
+    const peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
+    this.peer = peer;
+    const remote = new MediaStream();
+    peer.ontrack = ({ track }) => {
+      remote.addTrack(track);
+      this.dispatchEvent(new CustomEvent("remote", { detail: remote }));
+    };
+    peer.onicecandidate = ({ candidate }) => {
+      this.send({ type: "candidate", call: this.id, candidate: candidate ? candidate.toJSON() : null });
+    };
+    peer.onconnectionstatechange = () => this.#changed(peer);
+    this.#addTracks(peer);
+    await peer.setLocalDescription();
+    if (this.peer !== peer) return; // stopped or started again meanwhile
+    this.send({ type: "offer", call: this.id, sdp: peer.localDescription?.sdp });
+    this.#startAgainIn(CONNECTING_MS);
+  }
+
+  /** @param {{call: string, sdp: string}} answer */
+  async answered({ call, sdp }) {
+    const peer = this.peer;
+    if (call !== this.id || peer?.signalingState !== "have-local-offer") return;
+    try {
+      await peer.setRemoteDescription({ type: "answer", sdp });
+    } catch (error) {
+      // the answer to an offer of an earlier connection: the one to this offer follows
+      if (this.peer === peer && peer.signalingState !== "have-local-offer") throw error;
+    }
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    this.muted = muted;
+    for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
+  }
+
+  /** @param {boolean} on */
+  setCamera(on) {
+    this.cameraOn = on;
+    for (const track of this.stream.getVideoTracks()) track.enabled = on;
+  }
+
+  /** The next camera of the device takes the place of this one. Throws CameraFault; then the old one runs again. */
+  async switchCamera() {
+    const all = await cameras();
+    const [now] = this.stream.getVideoTracks();
+    const index = all.findIndex((device) => device.deviceId === now?.getSettings().deviceId);
+    const next = all[(index + 1) % all.length];
+    if (!next || all.length < 2) return;
+    now?.stop(); // phones open one camera at a time
+    let wish = { deviceId: next.deviceId };
+    try {
+      await this.#useCamera(wish);
+    } catch (error) {
+      wish = { deviceId: all[index]?.deviceId ?? next.deviceId };
+      await this.#useCamera(wish);
+      throw error;
+    }
+  }
+
+  /** @param {{deviceId: string}} wish */
+  async #useCamera(wish) {
+    const [track] = (await openMedia({ ...wish, audio: false })).getVideoTracks();
+    track.enabled = this.cameraOn;
+    for (const old of this.stream.getVideoTracks()) this.stream.removeTrack(old);
+    this.stream.addTrack(track);
+    await this.videoSender?.replaceTrack(track);
+    this.dispatchEvent(new CustomEvent("camera", { detail: track }));
+  }
+
+  stop() {
+    this.#close();
+    this.send = () => false;
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  #addTracks(peer) {
+    const [audio] = this.stream.getAudioTracks();
+    const [video] = this.stream.getVideoTracks();
+    const streams = [this.stream];
+    peer.addTransceiver(audio ?? "audio", { direction: "sendrecv", streams });
+    const transceiver = peer.addTransceiver(video ?? "video", {
+      direction: "sendrecv",
+      streams,
+      sendEncodings: [{ maxBitrate: VIDEO_BITS_PER_SECOND }],
+    });
+    this.videoSender = transceiver.sender;
+    const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+    const vp8 = codecs.filter((codec) => codec.mimeType === "video/VP8");
+    if (vp8.length && transceiver.setCodecPreferences) {
+      transceiver.setCodecPreferences([...vp8, ...codecs.filter((codec) => !vp8.includes(codec))]);
+    }
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  #changed(peer) {
+    if (this.peer !== peer) return;
+    clearTimeout(this.timers.healing);
+    if (peer.connectionState === "connected") {
+      this.wasConnected = true;
+      this.#say("connected");
+      clearInterval(this.timers.statistics);
+      this.timers.statistics = setInterval(() => this.#measure(peer), STATISTICS_EVERY_MS);
+    } else if (peer.connectionState === "disconnected") {
+      this.#say("reconnecting");
+      this.#startAgainIn(HEALING_MS);
+    } else if (peer.connectionState === "failed" || peer.connectionState === "closed") {
+      this.#say("reconnecting");
+      this.#startAgainIn(HEALING_MS / 4);
+    } else {
+      this.#startAgainIn(CONNECTING_MS);
+    }
+  }
+
+  /** @param {number} milliseconds */
+  #startAgainIn(milliseconds) {
+    clearTimeout(this.timers.healing);
+    this.timers.healing = setTimeout(() => this.start(), milliseconds);
+  }
+
+  #close() {
+    clearTimeout(this.timers.healing);
+    clearInterval(this.timers.statistics);
+    const peer = this.peer;
+    this.peer = null;
+    this.before = {};
+    if (!peer) return;
+    peer.ontrack = peer.onicecandidate = peer.onconnectionstatechange = null;
+    peer.close();
+  }
+
+  /** @param {"connecting" | "connected" | "reconnecting"} status */
+  #say(status) {
+    this.status = status;
+    this.dispatchEvent(new CustomEvent("status", { detail: status }));
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  async #measure(peer) {
+    const report = await peer.getStats();
+    if (this.peer !== peer) return;
+    const figures = { up: this.#none(), down: this.#none(), roundTripMs: /** @type {number | null} */ (null) };
+    let upLoss = 0;
+    for (const item of report.values()) {
+      if (item.type === "outbound-rtp" && item.kind === "video") {
+        figures.up = this.#flow("up", item, item.bytesSent, item.packetsSent, 0, item.framesEncoded);
+      } else if (item.type === "inbound-rtp" && item.kind === "video") {
+        const { bytesReceived, packetsReceived, packetsLost, framesDecoded } = item;
+        figures.down = this.#flow("down", item, bytesReceived, packetsReceived, packetsLost, framesDecoded);
+      } else if (item.type === "remote-inbound-rtp" && item.kind === "video") {
+        upLoss = item.fractionLost ?? 0;
+        if (item.roundTripTime !== undefined) figures.roundTripMs = Math.round(item.roundTripTime * 1000);
+      }
+    }
+    figures.up.lost = upLoss;
+    this.dispatchEvent(new CustomEvent("quality", { detail: { code: this.#judge(figures), figures } }));
+  }
+
+  #none() {
+    return { framesPerSecond: 0, width: 0, height: 0, kilobits: 0, lost: 0 };
+  }
+
+  /** What came since the last look. @param {string} way @param {any} item @param {number} bytes @param {number} packets
+   * @param {number} lost @param {number} frames */
+  #flow(way, item, bytes = 0, packets = 0, lost = 0, frames = 0) {
+    const before = this.before[way] ?? { bytes: 0, packets: 0, lost: 0, frames: 0, at: item.timestamp - 1000 };
+    this.before[way] = { bytes, packets, lost, frames, at: item.timestamp };
+    const seconds = Math.max(0.001, (item.timestamp - before.at) / 1000);
+    const missing = Math.max(0, lost - before.lost);
+    return {
+      framesPerSecond: Math.round((frames - before.frames) / seconds),
+      width: item.frameWidth ?? 0,
+      height: item.frameHeight ?? 0,
+      kilobits: Math.round(((bytes - before.bytes) * 8) / seconds / 1000),
+      lost: missing / Math.max(1, packets - before.packets + missing),
+    };
+  }
+
+  /** @param {{up: {framesPerSecond: number, lost: number}, down: {framesPerSecond: number, lost: number}}} figures */
+  #judge({ up, down }) {
+    if (down.framesPerSecond === 0) return "no_picture";
+    const poor = (/** @type {{framesPerSecond: number, lost: number}} */ flow) =>
+      flow.framesPerSecond < POOR_FRAMES_PER_SECOND || flow.lost > POOR_LOSS;
+    if (this.cameraOn && poor(up)) return "poor_up";
+    return poor(down) ? "poor_down" : "good";
+  }
+}

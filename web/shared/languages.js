@@ -1,0 +1,43 @@
+/** <betpe-languages>: the language switch. Contract: it switches by itself and fires "chosen" (detail: language). */
+import { BetpeElement } from "./element.js";
+import { LANGUAGE_NAMES, LANGUAGES, language, t, useLanguage } from "./i18n.js";
+import { html } from "./lit.js";
+
+class BetpeLanguages extends BetpeElement {
+  static properties = { short: { type: Boolean } };
+
+  constructor() {
+    super();
+    /** Two letters instead of whole names, where there is little room. */
+    this.short = false;
+  }
+
+  /** @param {import("./i18n.js").Language} chosen */
+  async #choose(chosen) {
+    await useLanguage(chosen);
+    this.dispatchEvent(new CustomEvent("chosen", { detail: chosen, bubbles: true }));
+  }
+
+  render() {
+    return html`
+      <div class="languages" role="group" aria-label=${t("language.choose")}>
+        ${LANGUAGES.map(
+          (each) => html`
+            <button
+              type="button"
+              class="languages__button"
+              lang=${each}
+              aria-pressed=${each === language() ? "true" : "false"}
+              aria-label=${LANGUAGE_NAMES[each]}
+              data-testid="language-${each}"
+              @click=${() => this.#choose(each)}
+            >
+              ${this.short ? each.toUpperCase() : LANGUAGE_NAMES[each]}
+            </button>
+          `,
+        )}
+      </div>
+    `;
+  }
+}
+customElements.define("betpe-languages", BetpeLanguages);
