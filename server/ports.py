@@ -237,7 +237,10 @@ class ChatMessage:
 class Store(Protocol):
     """Rows that survive. Every write is one transaction; ``save`` is a move: row version + audit events."""
 
-    async def create_session(self, session: Session, *events: Event) -> Session: ...
+    async def create_session(
+        self, session: Session, *events: Event, timers: Mapping[Timer, datetime | None] = MappingProxyType({})
+    ) -> Session:
+        """Raises Conflict when the id or the token is known already."""
 
     async def session(self, session_id: str) -> Session | None: ...
 
@@ -252,18 +255,25 @@ class Store(Protocol):
     ) -> Session:
         """Write the session if its stored version is still ``session.version``; returns it with version + 1.
 
-        ``timers``: kind -> due time, or None to cancel. ``operator``: a row saved in the same transaction.
-        Raises Conflict.
+        ``timers``: kind -> due time, or None to cancel. ``operator``: what becomes of this session in her hand
+        (``session_id`` and ``wrapping``, nothing else), in the same transaction. Raises Conflict.
         """
 
     async def append(self, *events: Event) -> None:
         """Audit events that move no session."""
 
-    async def assign_next(self, operator_id: str, now: datetime, event: Event) -> Session | None:
-        """The next session for this operator, oldest first, by one UPDATE ... RETURNING, moved to matched.
+    async def assign_next(
+        self,
+        operator_id: str,
+        now: datetime,
+        event: Event,
+        *,
+        timers: Mapping[Timer, datetime | None] = MappingProxyType({}),
+    ) -> Session | None:
+        """Give the operator the next session: highest priority, then oldest; moved to matched, with a new call.
 
-        Only a ready operator without a session gets one; never a session that excludes this operator.
-        ``event``'s session id is filled in by the store.
+        Only a ready operator without a session gets one; only a session whose applicant is present, and never one
+        that excludes this operator. ``event``'s stream, ``operator`` and ``call`` are filled in by the store.
         """
 
     async def queue(self) -> list[QueueEntry]:
@@ -277,7 +287,8 @@ class Store(Protocol):
 
     async def due_timers(self, now: datetime, limit: int = 100) -> list[tuple[str, Timer]]: ...
 
-    async def clear_timer(self, session_id: str, timer: Timer) -> None: ...
+    async def clear_timer(self, session_id: str, timer: Timer, due_by: datetime | None = None) -> None:
+        """Cancel the timer; with ``due_by`` only if it is due by then, so that one set anew meanwhile stays."""
 
     async def record_check(self, session_id: str, check: Mapping[str, Any], *events: Event) -> None:
         """Append one check result (JSON-able: CheckResult's fields + "images": {name: blob sha256}, "at": ISO)."""
@@ -286,14 +297,16 @@ class Store(Protocol):
         """All check results in the order recorded."""
 
     async def add_message(self, session_id: str, sender: Leg, text: str, client_id: str, now: datetime) -> ChatMessage:
-        """Append a chat message; the same client_id again returns the first one."""
+        """Append a chat message; the same client_id from the same sender again returns the first one."""
 
     async def messages(self, session_id: str) -> list[ChatMessage]: ...
 
     async def add_operator(self, operator: Operator, link_sha256: str, link_expires: datetime, *events: Event) -> None:
-        """Create the operator, or (same id) give a new one-time link."""
+        """Create the operator, or (same id) set name and role and give a new one-time link; unused ones end."""
 
-    async def redeem_link(self, link_sha256: str, session_sha256: str, expires: datetime, now: datetime) -> Operator | None:
+    async def redeem_link(
+        self, link_sha256: str, session_sha256: str, expires: datetime, now: datetime
+    ) -> Operator | None:
         """Use a one-time link up and open an operator's sign-in, in one transaction; None if used, expired, unknown."""
 
     async def operator_by_token(self, session_sha256: str, now: datetime) -> Operator | None: ...
@@ -304,7 +317,11 @@ class Store(Protocol):
 
     async def end_sign_in(self, session_sha256: str) -> None: ...
 
-    async def save_operator(self, operator: Operator, *events: Event) -> None: ...
+    async def save_operator(self, operator: Operator, *events: Event) -> None:
+        """Name, role, availability, pause reason and since; the session in hand changes with the session only.
+
+        Raises KeyError if unknown.
+        """
 
     async def sessions_of(self, operator_id: str) -> list[Session]:
         """Sessions now held by this operator (matched, in_call, suspended, deciding, or in wrap-up)."""
@@ -313,7 +330,10 @@ class Store(Protocol):
         """When the latest sealed rejection of this person (Session.person) was made."""
 
     async def handled(self, operator_id: str, since: datetime) -> list[tuple[str, float]]:
-        """(state it led to: approved, rejected, referred, abandoned; seconds of the call) of each call since then."""
+        """(what it led to, seconds of the call) of each connected call that ended since then, oldest first.
+
+        It leads to approved, rejected, referred, released, abandoned or expired.
+        """
 
     async def latest_handling(self, limit: int) -> list[float]:
         """Seconds of the latest finished calls of everybody, newest last."""
@@ -324,6 +344,7 @@ class Store(Protocol):
         orders: Sequence[CertificateOrder],
         keys: Mapping[CertificateProfile, str],
         *events: Event,
+        timers: Mapping[Timer, datetime | None] = MappingProxyType({}),
     ) -> Session:
         """Like ``save``, with the orders and the SPKI SHA-256 of their keys in the same transaction.
 
@@ -333,8 +354,13 @@ class Store(Protocol):
     async def orders(self, session_id: str) -> list[CertificateOrder]: ...
 
     async def record_certificates(
-        self, session: Session, certificates: Sequence[IssuedCertificate], *events: Event
-    ) -> Session: ...
+        self,
+        session: Session,
+        certificates: Sequence[IssuedCertificate],
+        *events: Event,
+        timers: Mapping[Timer, datetime | None] = MappingProxyType({}),
+    ) -> Session:
+        """Like ``save``, with the certificates. Of one recorded before only ``revoked_at`` is written."""
 
     async def certificates(self, session_id: str) -> list[IssuedCertificate]: ...
 

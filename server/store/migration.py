@@ -1,0 +1,35 @@
+"""Bring a database to the newest revision, at start-up and by ``python -m server migrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from server.store.transactions import Transactions, open_engine
+
+SCRIPTS = Path(__file__).parent / "migrations"
+
+_POSTGRESQL_LOCK = 0x6265747065  # "betpe": any number, as long as all our processes take the same
+
+
+async def migrate(url: str) -> None:
+    """Run the revisions that are missing, all in one transaction; another process that starts meanwhile waits."""
+    rows = Transactions(open_engine(url))
+    try:
+        async with rows.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
+            await connection.run_sync(_upgrade)
+    finally:
+        await rows.aclose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""Alembic's scripts; server.store.migration runs them."""

@@ -1,0 +1,90 @@
+"""The engine and its two kinds of transaction. SQLite durable and with one writer; PostgreSQL as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+BUSY_SECONDS = 10
+"""How long a writer waits for another process's transaction; ours take milliseconds, so more means a fault."""
+
+CONNECTIONS = 4
+"""Kept open. Each aiosqlite connection is a thread; writers take turns anyway."""
+
+_WRITES = "betpe_writes"
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """An engine for ``url``. Dispose of it, or aiosqlite's threads keep the process from ending.
+
+    Raises ValueError for an in-memory database: what the service knows has to survive it.
+    """
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite":
+        return create_async_engine(url)
+    path = parts.database
+    if not path or ":memory:" in path:
+        raise ValueError("the store needs a database file, not memory")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # personal data: for the owner only; WAL takes it over
+    engine = create_async_engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS)
+    event.listen(engine.sync_engine, "connect", _configure_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours: the driver's own would come late and deferred
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",  # WAL with NORMAL may lose the last commits on power loss (sqlite.org/wal.html)
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once when another has written in between.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Transactions:
+    """What all parts of the store share: ``reading()`` and ``writing()``."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view of the database."""
+        async with self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: all of it on leaving, nothing of it on an exception.
+
+        Writers of one process queue here, in order and without polling; SQLite's own lock is for other processes.
+        """
+        if self._turn is None:
+            async with self._writer.begin() as connection:
+                yield connection
+        else:
+            async with self._turn, self._writer.begin() as connection:
+                yield connection
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
