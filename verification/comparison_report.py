@@ -14,6 +14,7 @@ _REASONS: Final = {
     "several_faces_in_portrait": "several faces were found on the portrait",
     "no_face_in_probe": "no face was found in the live pictures",
     "several_faces_in_probe": "several people are in the live pictures",
+    "probes_differ": "the live pictures do not all show one person",
     "probe_quality_low": "the live pictures are too poor to compare",
     "second_opinion_not_run": "the second engine was not asked",
 }

@@ -72,7 +72,9 @@ def compare(portrait: bytes, probes: Sequence[bytes | Frame], *, second_opinion:
             else _second(Outcome.NOT_RUN, ("second_opinion_not_run",))
         )
         details = {"averaged": averaged, "quality": dict(best.quality.components)}
-        if second.outcome not in (first, Outcome.NOT_RUN):
+        if not _one_person([seen[i].vector for i in averaged]):
+            result = _result(started, Outcome.INCONCLUSIVE, ("probes_differ",), score, details)
+        elif second.outcome not in (first, Outcome.NOT_RUN):
             result = _result(started, Outcome.INCONCLUSIVE, ("engines_disagree",), score, details)
         else:
             said = "same_person" if first is Outcome.PASSED else "different_person"
@@ -133,6 +135,12 @@ def _see(pixels: Pixels) -> _Seen:
 
 def _vector(pixels: Pixels, face: Face) -> matcher_sface.Vector:
     return matcher_sface.embed(matcher_sface.align(pixels, face))
+
+
+def _one_person(vectors: Sequence[matcher_sface.Vector | None]) -> bool:
+    """Do the averaged frames match the best one? Two faces taking turns before the camera must not average out."""
+    best, *others = [vector for vector in vectors if vector is not None]
+    return all(matcher_sface.cosine(best, other) >= THRESHOLD for other in others)
 
 
 def _why_none(seen: Sequence[_Seen]) -> str:
