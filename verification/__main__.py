@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -66,6 +67,39 @@ def compare(
         result = face.compare(portrait, [images.read(path) for path in probes], second_opinion=second_opinion)
     say(comparison_report.as_json(result), comparison_report.as_text(result), as_json)
     raise typer.Exit(EXIT_CODES[result.result.outcome])
+
+
+@app.command()
+def specimen(
+    portrait: Annotated[Path, typer.Option(help="Picture with the face to print: JPEG, PNG or WEBP.")],
+    out: Annotated[Path, typer.Option(help="Folder for front.png, back.png, front_photo.jpg and back_photo.jpg.")],
+    surname: Annotated[str | None, typer.Option(help="As printed: Cyrillic or Latin letters.")] = None,
+    given: Annotated[str | None, typer.Option(help="Given names, as printed.")] = None,
+    patronymic: Annotated[str | None, typer.Option(help="As printed; empty for none.")] = None,
+    iin: Annotated[str | None, typer.Option(help="Default: of somebody born in the 19th century.")] = None,
+    number: Annotated[str | None, typer.Option(help="Document number, at most 9 characters.")] = None,
+    expires: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of validity.")] = None,
+    sex: Annotated[str | None, typer.Option(help="M or F; with --iin, what the IIN says.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same card.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw the front and back of an identity card marked SPECIMEN, flat and as photographed."""
+    from verification import specimen_files
+
+    with answering(as_json):
+        answer, text = specimen_files.write(
+            portrait,
+            out,
+            surname=surname,
+            given_names=given,
+            patronymic=patronymic,
+            iin=iin,
+            document_number=number,
+            expires=None if expires is None else expires.date(),
+            sex=sex,
+            seed=seed,
+        )
+    say(answer, text, as_json)
 
 
 if __name__ == "__main__":

@@ -346,15 +346,14 @@ def _continued(long: Quad, short: Quad) -> Quad | None:
 
 
 def _readings(candidates: Sequence[_Candidate]) -> Iterator[ZoneReading]:
-    """Every set of two or three neighbouring lines of about one length, under each format of that length."""
+    """Every set of two or three lines under one another and of about one length, as each format of that length."""
     usable = [candidate for candidate in candidates if len(greedy(candidate.logarithms)) >= _FEWEST]
     if not usable:
         return
     reference = usable[0].quad
     usable.sort(key=lambda candidate: _down(candidate.quad, reference))
     for count in (3, 2):
-        for start in range(len(usable) - count + 1):
-            rows = usable[start : start + count]
+        for rows in combinations(usable, count):
             if not _neighbours([row.quad for row in rows]):
                 continue
             seen = sorted(len(greedy(row.logarithms)) for row in rows)[count // 2]
