@@ -93,7 +93,7 @@ class StoredEvent:
 
 
 def canonical(event: Event, number: int, previous_sha256: str) -> bytes:
-    """The bytes that are hashed: JSON with sorted keys, no blanks, UTF-8, UTC time to the microsecond (cf. RFC 8785)."""
+    """The bytes that are hashed: JSON with sorted keys, no blanks, UTF-8, UTC to the microsecond (cf. RFC 8785)."""
     return json.dumps(
         {
             "stream": event.stream,

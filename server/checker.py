@@ -82,7 +82,7 @@ def _specimen(selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
     from verification import specimen
 
     card = specimen.draw(selfie, seed=seed, today=today.date())
-    return card.front_photo, card.back_photo
+    return card.front_photo_jpeg, card.back_photo_jpeg
 
 
 class WorkerChecker:
@@ -93,9 +93,7 @@ class WorkerChecker:
         self._room = workers + queue
         self._under_way = 0
         context = multiprocessing.get_context("forkserver")
-        self._pool = ProcessPool(
-            max_workers=workers, context=context, initializer=_start_worker, initargs=(memory_mb,)
-        )
+        self._pool = ProcessPool(max_workers=workers, context=context, initializer=_start_worker, initargs=(memory_mb,))
         self._workers = workers
 
     async def warm(self) -> None:
@@ -136,5 +134,5 @@ class WorkerChecker:
         return await self._run(_specimen, selfie, seed, today)
 
     async def aclose(self) -> None:
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types its other methods only
         await asyncio.to_thread(self._pool.join)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from typing_extensions import Annotated
 
 
 class Profile(StrEnum):
@@ -25,7 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BETPE_", frozen=True, extra="forbid")
 
     profile: Profile = Field(Profile.DEMO, description="demo (embedded CA, specimen cards) or production.")
-    data_dir: Path = Field(Path("var"), description="Folder of the database, the vault, the keys. Created with mode 0700.")
+    data_dir: Path = Field(
+        Path("var"), description="Folder of the database, the vault, the keys. Created with mode 0700."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
     public_url: str = Field("", description="Address that people type; default http(s)://localhost:port.")
@@ -43,7 +44,9 @@ class Settings(BaseSettings):
     leg_resume_seconds: float = Field(120.0, gt=0, description="A lost end of a call may return within this time.")
     presence_minutes: float = Field(60.0, gt=0, description="A closed page keeps its place in the queue this long.")
     issuance_hours: float = Field(24.0, gt=0, description="After approval the certificates wait this long.")
-    retry_minutes: float = Field(15.0, ge=0, description="After a rejection the person may try again (FIELD, section 2).")
+    retry_minutes: float = Field(
+        15.0, ge=0, description="After a rejection the person may try again (FIELD, section 2)."
+    )
     sign_in_hours: float = Field(12.0, gt=0, description="An operator's sign-in lasts this long.")
     link_hours: float = Field(24.0, gt=0, description="A one-time sign-in link lasts this long.")
     retention_days: int = Field(2555, ge=1, description="How long a record is kept (ETSI EN 319 411-1: 7 years).")
@@ -100,7 +103,9 @@ class Settings(BaseSettings):
         if not self.secret.get_secret_value():
             raise ValueError("profile production needs BETPE_SECRET: a generated secret is for demonstration")
         if not self.secure:
-            raise ValueError("profile production needs TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL")
+            raise ValueError(
+                "profile production needs TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL"
+            )
         if self.calibration is None:
             raise ValueError("profile production needs BETPE_CALIBRATION: a threshold without a calibration is refused")
         raise ValueError(

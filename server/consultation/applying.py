@@ -45,9 +45,7 @@ async def join(desk: Desk, language: str, purpose: str, consent_version: str) ->
         session, "session_opened", "applicant", language=language, purpose=purpose, consent_version=consent_version
     )
     session = await desk.store.create_session(session, opened)
-    session = await change(
-        desk, session.id, lambda s: Change(s, timers={Timer.PRESENCE: now + desk.limits.presence})
-    )
+    session = await change(desk, session.id, lambda s: Change(s, timers={Timer.PRESENCE: now + desk.limits.presence}))
     return session, token
 
 
@@ -198,7 +196,9 @@ def _clean(corrections: Mapping[str, str]) -> dict[str, str]:
         text = " ".join(unicodedata.normalize("NFC", value).split())
         letters = all(char.isalpha() or char in " -'ʼ’." for char in text)
         if name not in CORRECTABLE or len(text) > NAME_LENGTH or not letters:
-            raise DomainError("correction_invalid", "A name has letters, spaces, hyphens and apostrophes only.", name=name)
+            raise DomainError(
+                "correction_invalid", "A name has letters, spaces, hyphens and apostrophes only.", name=name
+            )
         if text or name == "patronymic":
             cleaned[name] = text
     return cleaned
@@ -211,7 +211,7 @@ async def leave(desk: Desk, session_id: str) -> Session:
         if session.state in FINAL:
             return None
         moved = session.move(Move.LEAVE, ended_at=desk.clock.now())
-        return Change(moved, (desk.event(session, "left", "applicant"),), {timer: None for timer in Timer})
+        return Change(moved, (desk.event(session, "left", "applicant"),), dict.fromkeys(Timer))
 
     session = await change(desk, session_id, go)
     await end_call(desk, session)
@@ -231,7 +231,7 @@ async def expire(desk: Desk, session_id: str, timer: Timer) -> None:
             return None  # held by an operator, or issuing: other limits rule there
         return Change(moved, (desk.event(session, "expired", "system", timer=str(timer)),))
 
-    await desk.store.clear_timer(session_id, timer)
+    await desk.store.clear_timer(session_id, timer, desk.clock.now())
     session = await change(desk, session_id, go)
     await desk.tell(session, queue=True)
 

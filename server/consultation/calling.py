@@ -45,6 +45,7 @@ def _await_legs(desk: Desk, session: Session) -> Change | None:
 async def answer(desk: Desk, session: Session, leg: Leg, call: str, sdp: str) -> str:
     """Answer the offer of one end. Raises DomainError call_unknown, MediaError."""
     _require_call(session, call)
+    desk.presence.calls[call] = session.id
     return await desk.media.answer(call, leg, sdp)
 
 
@@ -59,8 +60,11 @@ def _require_call(session: Session, call: str) -> None:
         raise DomainError("call_unknown", "That call is not, or no longer, going on.")
 
 
-async def leg_changed(desk: Desk, session_id: str, event: LegEvent) -> None:
+async def leg_changed(desk: Desk, event: LegEvent) -> None:
     """The media engine says that an end was connected or lost."""
+    session_id = desk.presence.calls.get(event.call)
+    if session_id is None:
+        return  # the call is over
     legs = desk.presence.legs.setdefault(event.call, set())
     if event.kind == "connected":
         legs.add(event.leg)
@@ -135,7 +139,7 @@ def _free(operator: Operator | None) -> Operator | None:
 
 async def leg_timer_due(desk: Desk, session_id: str) -> None:
     """An end did not come back in time: the citizen keeps a place at the front, the operator is free."""
-    await desk.store.clear_timer(session_id, Timer.LEG_RESUME)
+    await desk.store.clear_timer(session_id, Timer.LEG_RESUME, desk.clock.now())
     session = await session_of(desk, session_id)
     if session.state not in (State.MATCHED, State.SUSPENDED) or desk.presence.both(session.call_id):
         return
@@ -159,6 +163,7 @@ async def end_call(desk: Desk, session: Session) -> None:
     """Close the media of the session's call, if it has one."""
     if session.call_id:
         desk.presence.legs.pop(session.call_id, None)
+        desk.presence.calls.pop(session.call_id, None)
         await desk.media.close(session.call_id)
 
 
@@ -175,5 +180,3 @@ async def recover(desk: Desk) -> None:
                 )
             elif held.state in (State.MATCHED, State.SUSPENDED):
                 await change(desk, held.id, lambda s: _await_legs(desk, s))
-
-

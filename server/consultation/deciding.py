@@ -73,7 +73,9 @@ async def compare(desk: Desk, session: Session, operator_id: str) -> Session:
         try:
             comparison = await desk.checker.compare(portrait, frames)
         except CheckUnavailable as error:
-            await desk.store.append(desk.event(session, "check_unavailable", actor, check="face_match", code=error.code))
+            await desk.store.append(
+                desk.event(session, "check_unavailable", actor, check="face_match", code=error.code)
+            )
             raise
         images = {"portrait": session.images["portrait"]}
         if comparison.probe_jpeg:
@@ -108,7 +110,13 @@ async def capture_still(desk: Desk, session: Session, operator_id: str) -> Sessi
         jpeg, found = await desk.checker.card_still(frame)
         sha256 = await desk.vault.put(session.id, jpeg)
     at = desk.clock.now()
-    still = {"image": sha256, "found": found, "at": iso(at), "frame": frame.sha256, "rtp_timestamp": frame.rtp_timestamp}
+    still = {
+        "image": sha256,
+        "found": found,
+        "at": iso(at),
+        "frame": frame.sha256,
+        "rtp_timestamp": frame.rtp_timestamp,
+    }
     event = desk.event(session, "still_captured", f"operator:{operator_id}", **still)
     session = await change(desk, session.id, lambda s: Change(replace(s, stills=(*s.stills, still)), (event,)))
     await desk.tell(session)
@@ -127,9 +135,7 @@ def latest(session: Session, checks: Sequence[Mapping[str, Any]]) -> dict[str, M
 async def recommend(desk: Desk, session: Session) -> Recommendation:
     """Adjudicate the session as it stands."""
     checks = await desk.store.checks(session.id)
-    results = {
-        name: (Outcome(row["outcome"]), tuple(row["reasons"])) for name, row in latest(session, checks).items()
-    }
+    results = {name: (Outcome(row["outcome"]), tuple(row["reasons"])) for name, row in latest(session, checks).items()}
     earlier_failed = any(
         row["check"] == "face_match" and row.get("call") != session.call_id and row["outcome"] != Outcome.PASSED
         for row in checks
@@ -143,7 +149,8 @@ async def decide(
 ) -> Session:
     """Decide; sealed after the time to undo.
 
-    Raises DomainError approval_refused (details.parts), override_reason_needed, reason_needed, note_needed, wrong_state.
+    Raises DomainError approval_refused (details.parts), override_reason_needed, reason_needed, note_needed,
+    wrong_state.
     """
     recommendation = await recommend(desk, session)
     _examine(recommendation, outcome, reason_code, note, override)
@@ -217,7 +224,7 @@ def _undone(desk: Desk, session: Session, actor: str) -> Change:
 
 async def seal(desk: Desk, session_id: str) -> None:
     """The time to undo is over: the decision stands, the call ends, the operator wraps up."""
-    await desk.store.clear_timer(session_id, Timer.DECISION_SEAL)
+    await desk.store.clear_timer(session_id, Timer.DECISION_SEAL, desk.clock.now())
     before = await session_of(desk, session_id)
     if before.state is not State.DECIDING or before.decision is None:
         return

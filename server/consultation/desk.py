@@ -53,6 +53,8 @@ class Presence:
     applicants: dict[str, object] = field(default_factory=dict)
     operators: dict[str, object] = field(default_factory=dict)
     legs: dict[str, set[Leg]] = field(default_factory=dict)
+    calls: dict[str, str] = field(default_factory=dict)
+    """Call -> its session, of calls that had an offer here."""
 
     def both(self, call: str | None) -> bool:
         return call is not None and len(self.legs.get(call, ())) == len(Leg)
@@ -117,9 +119,7 @@ async def change(desk: Desk, session_id: str, make: Callable[[Session], Change |
         if wanted is None:
             return session
         try:
-            return await desk.store.save(
-                wanted.session, *wanted.events, timers=wanted.timers, operator=wanted.operator
-            )
+            return await desk.store.save(wanted.session, *wanted.events, timers=wanted.timers, operator=wanted.operator)
         except Conflict:
             await asyncio.sleep(0.005 * attempt)
     raise Conflict(session_id)
@@ -178,7 +178,6 @@ async def record(
         **context,
     )
     await desk.store.record_check(session_id, row, event)
-
 
 
 def iso(moment: datetime) -> str:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from server.audit import SYSTEM, Event
 from server.consultation.applying import token_digest
 from server.consultation.calling import match_all
-from server.consultation.desk import Desk, change, new_token
-from server.consultation.desk import Change
-from server.proofing import PAUSE_REASONS, Availability, DomainError, Operator, Role, Session
+from server.consultation.desk import Change, Desk, change, new_token
+from server.ports import Store
+from server.proofing import HELD, PAUSE_REASONS, Availability, DomainError, Operator, Role, Session
 
 NOTE_LENGTH = 1000
 
 
-async def add_operator(desk: Desk, name: str, role: Role, operator_id: str | None = None) -> tuple[Operator, str]:
-    """Create an operator, or give an existing one a new link. Returns the operator and the one-time token."""
+async def new_link(
+    store: Store, name: str, role: Role, operator_id: str | None, now: datetime, lifetime: timedelta
+) -> tuple[Operator, str]:
+    """Create an operator, or give an existing one (same id) a new link. Returns the operator and the one-time token."""
     token = new_token()
-    known = await desk.store.operator(operator_id) if operator_id else None
-    operator = known or Operator(operator_id or secrets.token_hex(4), name, role, since=desk.clock.now())
-    event = desk.system_event("operator_added", "system", operator=operator.id, role=str(operator.role))
-    await desk.store.add_operator(operator, token_digest(token), desk.clock.now() + desk.limits.link, event)
+    known = await store.operator(operator_id) if operator_id else None
+    operator = known or Operator(operator_id or secrets.token_hex(4), name, role, since=now)
+    event = Event(SYSTEM, "operator_added", "system", now, {"operator": operator.id, "role": str(operator.role)})
+    await store.add_operator(operator, token_digest(token), now + lifetime, event)
     return operator, token
 
 
@@ -58,7 +61,11 @@ async def set_availability(desk: Desk, operator_id: str, availability: Availabil
     await desk.store.save_operator(
         operator,
         desk.system_event(
-            "availability_set", f"operator:{operator.id}", operator=operator.id, availability=str(availability), reason=reason
+            "availability_set",
+            f"operator:{operator.id}",
+            operator=operator.id,
+            availability=str(availability),
+            reason=reason,
         ),
     )
     await desk.bus.publish(f"operator:{operator.id}")
@@ -96,15 +103,13 @@ async def wrap_up(desk: Desk, operator_id: str, note: str) -> None:
         raise DomainError("call_not_over", "The call is not over yet.")
     event = desk.event(session, "wrapped_up", f"operator:{operator_id}", note_length=len(note[:NOTE_LENGTH]))
     freed = replace(operator, session_id=None, wrapping=False)
-    await change(desk, session.id, lambda s: Change(replace(s, wrap_up_note=note[:NOTE_LENGTH]), (event,), operator=freed))
+    await change(
+        desk, session.id, lambda s: Change(replace(s, wrap_up_note=note[:NOTE_LENGTH]), (event,), operator=freed)
+    )
     await desk.bus.publish(f"operator:{operator_id}")
     await match_all(desk)
 
 
 def is_over_for(session: Session, operator: Operator) -> bool:
     """Whether this operator's call is over: decided, left, or gone to somebody else."""
-    from server.proofing import HELD
-
     return operator.wrapping or session.state not in HELD or session.operator_id != operator.id
-
-

@@ -1,0 +1,245 @@
+"""The command line: run, migrate, operator, dossier, audit, openapi. ``python -m server --help``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+import server
+from server.proofing import DomainError, Role
+from server.settings import Profile, Settings
+
+cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+operators = typer.Typer(no_args_is_help=True, help="Operators and their one-time sign-in links.")
+audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
+cli.add_typer(operators, name="operator")
+cli.add_typer(audit, name="audit")
+
+T = TypeVar("T")
+WEB = Path(__file__).resolve().parent.parent / "web"
+DEMO_OPERATOR = "demo"
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "BETPE_" + "_".join(str(part) for part in fault["loc"]).upper()
+            typer.echo(f"Setting {name}: {fault['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _with_store(use: Callable[[Any], Awaitable[T]]) -> T:
+    """Open only the database, use it, close it."""
+    from server.app import prepare_folder
+    from server.store import SqlStore, migrate
+
+    settings = _settings()
+
+    async def go() -> T:
+        prepare_folder(settings)
+        await migrate(settings.database_url)
+        store = SqlStore(settings.database_url)
+        try:
+            return await use(store)
+        finally:
+            await store.aclose()
+
+    try:
+        return asyncio.run(go())
+    except DomainError as error:
+        typer.echo(f"{error.message} ({error.code})", err=True)
+        raise typer.Exit(1) from None
+
+
+@cli.command()
+def run() -> None:
+    """Start the service; in the demo profile print the addresses and a one-time operator sign-in link."""
+    from server import app
+    from server.telemetry import configure_logging
+
+    settings = _settings()
+    configure_logging(settings.log_level)
+    try:
+        settings.refuse_insecure()
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        started: asyncio.Future[int] = loop.create_future()
+        serving = asyncio.create_task(app.serve(settings, WEB, started, stop))
+        port = await started
+        running = settings.model_copy(update={"port": port})
+        await _welcome(running, app.public_url(running))
+        await serving
+
+    try:
+        asyncio.run(go())
+    except OSError as error:
+        typer.echo(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set BETPE_PORT to another port.",
+            err=True,
+        )
+        raise typer.Exit(1) from None
+
+
+async def _welcome(settings: Settings, url: str) -> None:
+    lines = [f"Betpe-bet {server.__version__}, profile {settings.profile}", f"  citizen:    {url}/"]
+    if settings.profile is Profile.DEMO:
+        from server.store import SqlStore
+
+        store = SqlStore(settings.database_url)
+        try:
+            token = await _link(store, "Demo operator", Role.OPERATOR, DEMO_OPERATOR, settings)
+        finally:
+            await store.aclose()
+        lines += [
+            f"  operator:   {url}/operator.html",
+            f"  sign in as the operator, once: {url}/operator.html#token={token}",
+        ]
+        lines += ["  Certificates made here are for demonstration only.  Ctrl+C ends it."]
+    print("\n".join(lines), flush=True)
+
+
+async def _link(store: Any, name: str, role: Role, operator_id: str | None, settings: Settings) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    from server.consultation import operating
+
+    _, token = await operating.new_link(
+        store, name, role, operator_id, datetime.now(UTC), timedelta(hours=settings.link_hours)
+    )
+    return token
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this version's form."""
+
+    async def nothing(_: Any) -> None:
+        return None
+
+    _with_store(nothing)
+    typer.echo("The database is up to date.")
+
+
+@operators.command("add")
+def operator_add(
+    name: str,
+    role: Annotated[Role, typer.Option(help="operator, supervisor or auditor")] = Role.OPERATOR,
+) -> None:
+    """Create an operator and print a one-time sign-in link."""
+    _print_link(name, role, None)
+
+
+@operators.command("link")
+def operator_link(operator_id: str) -> None:
+    """Print a new one-time sign-in link for an operator (see: operator list)."""
+    _print_link("", Role.OPERATOR, operator_id)
+
+
+def _print_link(name: str, role: Role, operator_id: str | None) -> None:
+    from server.app import public_url
+
+    settings = _settings()
+
+    async def add(store: Any) -> str:
+        if operator_id is not None and await store.operator(operator_id) is None:
+            raise DomainError("operator_unknown", "There is no such operator; see: python -m server operator list")
+        return await _link(store, name, role, operator_id, settings)
+
+    typer.echo(f"{public_url(settings)}/operator.html#token={_with_store(add)}")
+
+
+@operators.command("list")
+def operator_list() -> None:
+    """Print every operator: id, role, availability, name."""
+
+    async def rows(store: Any) -> Any:
+        return await store.operators()
+
+    for operator in _with_store(rows):
+        typer.echo(f"{operator.id}\t{operator.role}\t{operator.availability}\t{operator.name}")
+
+
+@cli.command()
+def dossier(
+    session: str,
+    pictures: Annotated[Path | None, typer.Option(help="A folder to write the decrypted pictures to.")] = None,
+) -> None:
+    """Print the record of one session as JSON; exit 1 when its chain or a picture does not verify."""
+    from server import dossier as records
+    from server.app import SystemClock, open_vault
+    from server.audit import Event
+
+    settings = _settings()
+
+    async def collect(store: Any) -> dict[str, Any]:
+        vault = open_vault(settings)
+        at = SystemClock().now()
+        if await store.session(session) is not None:
+            await store.append(Event(session, "dossier_read", "system", at, {"pictures": pictures is not None}))
+        record = await records.dossier(store, vault, session)
+        if pictures is not None:
+            pictures.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name, state in record["images"].items():
+                if state == "present":
+                    (pictures / f"{name}.jpg").write_bytes(await vault.get(session, name))
+        return record
+
+    record = _with_store(collect)
+    json.dump(record, sys.stdout, ensure_ascii=False, indent=2)
+    print()
+    if not record["chain"]["verified"] or set(record["images"].values()) - {"present"}:
+        raise typer.Exit(1)
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Verify the hash chain of every stream; exit 1 and name the first fault of each that does not hold."""
+    from itertools import groupby
+
+    from server.audit import first_fault
+
+    async def events(store: Any) -> Any:
+        return await store.audit_events()
+
+    broken = 0
+    streams = 0
+    ordered = sorted(_with_store(events), key=lambda event: (event.stream, event.number))
+    for stream, chain in groupby(ordered, key=lambda event: event.stream):
+        streams += 1
+        fault = first_fault(chain)
+        if fault is not None:
+            broken += 1
+            typer.echo(f"{stream}: broken at event {fault}")
+    typer.echo(f"{streams} streams, {broken} broken")
+    if broken:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    from server.api.routes import openapi_document
+
+    json.dump(openapi_document(server.__version__), sys.stdout, ensure_ascii=False, indent=2)
+    print()
+
+
+if __name__ == "__main__":
+    cli()

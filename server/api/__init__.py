@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: one table of routes, thin handlers, coded errors."""

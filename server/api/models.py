@@ -1,0 +1,108 @@
+"""Bodies of requests and messages, validated by pydantic: bounded, typed, nothing unknown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+
+NOTE = 1000
+SDP_BYTES = 64_000
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class OpenSession(Body):
+    language: Literal["kk", "ru", "en"]
+    purpose: Literal["first_eds", "renew_eds"]
+    consent_version: str = Field(max_length=40)
+
+
+class ChooseLanguage(Body):
+    language: Literal["kk", "ru", "en"]
+
+
+class Confirm(Body):
+    corrections: dict[Literal["surname", "given_names", "patronymic"], Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=dict
+    )
+
+
+class CertificateRequests(Body):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    sign: Base64Bytes = Field(max_length=16_384)
+    auth: Base64Bytes = Field(max_length=16_384)
+
+
+class SignIn(Body):
+    token: str = Field(min_length=1, max_length=200)
+
+
+class SetAvailability(Body):
+    availability: Literal["ready", "paused"]
+    reason: str = Field("", max_length=40)
+
+
+class RecordStep(Body):
+    step: str = Field(max_length=40)
+    outcome: Literal["done", "skipped", "problem"]
+    note: str = Field("", max_length=NOTE)
+
+
+class Decide(Body):
+    outcome: Literal["approve", "reject", "refer"]
+    reason_code: str = Field("", max_length=60)
+    note: str = Field("", max_length=NOTE)
+    override_reason: str = Field("", max_length=NOTE)
+
+
+class Release(Body):
+    reason: Literal["applicant_absent", "technical", "other"]
+
+
+class WrapUp(Body):
+    note: str = Field("", max_length=NOTE)
+
+
+class Nothing(Body):
+    """An empty object, or no body at all."""
+
+
+# --- messages of a page over its WebSocket -----------------------------------------------------------
+
+
+class Offer(Body):
+    type: Literal["offer"]
+    call: str = Field(max_length=64)
+    sdp: str = Field(max_length=SDP_BYTES)
+
+
+class CandidateInit(BaseModel):
+    """RTCIceCandidateInit; browsers add members of their own."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    candidate: str = Field("", max_length=1000)
+    sdpMid: str | None = Field(None, max_length=40)
+    sdpMLineIndex: int | None = Field(None, ge=0, le=8)
+
+
+class Candidate(Body):
+    type: Literal["candidate"]
+    call: str = Field(max_length=64)
+    candidate: CandidateInit | None
+
+
+class Chat(Body):
+    type: Literal["chat"]
+    text: str = Field(min_length=1, max_length=2000)
+    client_id: str = Field(min_length=1, max_length=64)
+
+
+class Ping(Body):
+    type: Literal["ping"]
+
+
+Message = Annotated[Offer | Candidate | Chat | Ping, Field(discriminator="type")]
+MESSAGE: TypeAdapter[Offer | Candidate | Chat | Ping] = TypeAdapter(Message)

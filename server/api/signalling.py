@@ -1,0 +1,249 @@
+"""One WebSocket per page: snapshots out, offers, candidates and chat in. Bounded, ordered, one page a person."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiohttp import WSMsgType, web
+from pydantic import ValidationError
+
+from server.api import errors
+from server.api.context import DESK, Context
+from server.api.errors import ApiError
+from server.api.models import MESSAGE, Candidate, Chat, Offer, Ping
+from server.consultation import applying, calling, operating, talking, views
+from server.ports import Leg
+from server.proofing import Session
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_BYTES = 64_000
+HEARTBEAT_SECONDS = 10.0
+"""A page that does not answer a ping within half of this is gone: its place is kept, its slot is not."""
+RATE_MESSAGES, RATE_SECONDS = 30, 10.0
+CANDIDATES = 200
+"""Candidates of one page: a browser with many interfaces sends some dozens a call."""
+QUEUE_REFRESH_SECONDS = 15.0
+"""Waits change with time alone, so a waiting page is told again this often."""
+
+
+class Page:
+    """One connected page: sends in order, one snapshot at a time, and is closed with a word."""
+
+    def __init__(self, socket: web.WebSocketResponse, snapshot: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        self._socket = socket
+        self._snapshot = snapshot
+        self._sent: str | None = None
+        self._lock = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Send the snapshot if it differs from the last one."""
+        async with self._lock:
+            text = json.dumps(await self._snapshot(), ensure_ascii=False)
+            if text != self._sent:
+                self._sent = text
+                await self._send_text(text)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        async with self._lock:
+            await self._send_text(json.dumps(message, ensure_ascii=False))
+
+    async def _send_text(self, text: str) -> None:
+        if not self._socket.closed:
+            with contextlib.suppress(ConnectionError):  # it went away meanwhile: the reader notices
+                await self._socket.send_str(text)
+
+    async def bye(self, code: str) -> None:
+        """Tell the page why, and close."""
+        await self.send({"type": "bye", "code": code})
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await asyncio.wait_for(self._socket.close(code=4001, message=code.encode()), 2)
+
+
+class Pages(set[Page]):
+    """The pages connected to this process."""
+
+
+PAGES = web.AppKey("PAGES", Pages)
+
+
+async def applicant_socket(context: Context) -> web.StreamResponse:
+    desk, session_id = context.desk, context.applicant.id
+
+    async def current() -> Session | None:
+        return await desk.store.session(session_id)
+
+    async def snapshot() -> dict[str, Any]:
+        session = await current()
+        return await views.applicant_snapshot(desk, session or context.applicant)
+
+    async def opened(page: Page) -> None:
+        earlier = desk.presence.applicants.get(session_id)
+        await applying.page_opened(desk, await current() or context.applicant, page)
+        if isinstance(earlier, Page):
+            await earlier.bye("opened_elsewhere")
+
+    async def closed(page: Page) -> None:
+        await applying.page_closed(desk, session_id, page)
+
+    topics = (f"session:{session_id}", "queue")
+    return await _serve(context, Leg.APPLICANT, snapshot, current, opened, closed, topics)
+
+
+async def operator_socket(context: Context) -> web.StreamResponse:
+    desk, operator_id = context.desk, context.staff.id
+
+    async def current() -> Session | None:
+        operator = await desk.store.operator(operator_id)
+        return await desk.store.session(operator.session_id) if operator and operator.session_id else None
+
+    async def snapshot() -> dict[str, Any]:
+        operator = await desk.store.operator(operator_id)
+        return await views.operator_snapshot(desk, operator or context.staff)
+
+    async def opened(page: Page) -> None:
+        earlier = desk.presence.operators.get(operator_id)
+        await operating.page_opened(desk, operator_id, page)
+        if isinstance(earlier, Page):
+            await earlier.bye("opened_elsewhere")
+
+    async def closed(page: Page) -> None:
+        await operating.page_closed(desk, operator_id, page)
+
+    topics = (f"operator:{operator_id}", "queue")
+    return await _serve(context, Leg.OPERATOR, snapshot, current, opened, closed, topics)
+
+
+async def _serve(
+    context: Context,
+    leg: Leg,
+    snapshot: Callable[[], Awaitable[dict[str, Any]]],
+    current: Callable[[], Awaitable[Session | None]],
+    opened: Callable[[Page], Awaitable[None]],
+    closed: Callable[[Page], Awaitable[None]],
+    topics: tuple[str, ...],
+) -> web.StreamResponse:
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=MESSAGE_BYTES, compress=False)
+    if not socket.can_prepare(context.request).ok:
+        raise ApiError(426, "websocket_expected", "A WebSocket connection is expected here.")
+    await socket.prepare(context.request)
+    page = Page(socket, snapshot)
+    pages = context.request.app[PAGES]
+    pages.add(page)
+    pushing: asyncio.Task[None] | None = None
+    try:
+        async with context.desk.bus.subscribe(*topics) as changes:
+            await opened(page)
+            pushing = asyncio.create_task(_push(page, changes))
+            await _read(context, leg, socket, page, current)
+    finally:
+        pages.discard(page)
+        if pushing is not None:
+            pushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pushing
+        await closed(page)
+    return socket
+
+
+async def _push(page: Page, changes: Any) -> None:
+    """Send the snapshot at once, on every change, and now and then because time passes."""
+    await page.refresh()
+    pending = asyncio.ensure_future(anext(changes))
+    try:
+        while True:
+            done, _ = await asyncio.wait({pending}, timeout=QUEUE_REFRESH_SECONDS)
+            if done:
+                try:
+                    pending.result()
+                except StopAsyncIteration:
+                    return
+                pending = asyncio.ensure_future(anext(changes))
+            try:
+                await page.refresh()
+            except Exception as error:
+                # One snapshot that cannot be built must not silence the page for good: the next change tries again.
+                log.error("snapshot_failed", error=type(error).__name__, exc_info=True)
+    finally:
+        pending.cancel()
+        with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+            await pending
+
+
+async def _read(
+    context: Context,
+    leg: Leg,
+    socket: web.WebSocketResponse,
+    page: Page,
+    current: Callable[[], Awaitable[Session | None]],
+) -> None:
+    recent: deque[float] = deque(maxlen=RATE_MESSAGES)
+    candidates = 0
+    async for message in socket:
+        if message.type is not WSMsgType.TEXT:
+            if message.type is WSMsgType.BINARY:
+                await page.send(_error("message_invalid", "Messages are text."))
+            continue
+        try:
+            parsed = MESSAGE.validate_json(message.data)
+        except ValidationError:
+            await page.send(_error("message_invalid", "The message is not of a known shape."))
+            continue
+        now = time.monotonic()
+        if isinstance(parsed, Candidate):
+            candidates += 1
+            if candidates > CANDIDATES:
+                continue
+        else:
+            if len(recent) == RATE_MESSAGES and now - recent[0] < RATE_SECONDS:
+                await page.send(_error("too_many_messages", "Too many messages at once.", re=parsed.type))
+                continue
+            recent.append(now)
+            if isinstance(parsed, Offer):
+                candidates = 0
+        try:
+            await _act(context, leg, page, parsed, await current())
+        except Exception as error:
+            known = errors.describe(error)
+            if known is None:
+                log.exception("message_failed", kind=parsed.type)
+                known = (500, "internal", "Something went wrong here; nothing of yours is lost.", {})
+            await page.send(_error(known[1], known[2], re=parsed.type, details=dict(known[3])))
+
+
+async def _act(
+    context: Context, leg: Leg, page: Page, message: Offer | Candidate | Chat | Ping, session: Session | None
+) -> None:
+    desk = context.desk
+    if isinstance(message, Ping):
+        await page.send({"type": "pong"})
+        return
+    if session is None:
+        raise ApiError(409, "no_case", "You have no citizen at the moment.")
+    match message:
+        case Offer():
+            sdp = await calling.answer(desk, session, leg, message.call, message.sdp)
+            await page.send({"type": "answer", "call": message.call, "sdp": sdp})
+        case Candidate():
+            if message.candidate is not None and message.candidate.candidate:
+                await calling.add_candidate(desk, session, leg, message.call, message.candidate.model_dump())
+        case Chat():
+            await talking.say(desk, session, leg, message.text, message.client_id)
+
+
+def _error(code: str, text: str, re: str = "", details: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "error", "code": code, "message": text, "details": details or {}, "re": re}
+
+
+async def close_pages(app: web.Application) -> None:
+    """At the server's end: tell every page, so that it comes back by itself."""
+    app[DESK].presence.applicants.clear()
+    app[DESK].presence.operators.clear()
+    await asyncio.gather(*(page.bye("server_stopping") for page in list(app[PAGES])))

@@ -1,0 +1,253 @@
+"""The composition root: Settings -> adapters -> aiohttp Application. The only importer of adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+
+import server
+from server import keyfiles
+from server.api import signalling
+from server.api.context import DESK, SERVICE, Service
+from server.api.errors import error_middleware
+from server.api.pages import add_pages, security_headers
+from server.api.routes import PICTURE_BYTES, add_routes
+from server.bus import LocalBus
+from server.checker import WorkerChecker
+from server.consultation import applying, calling, deciding
+from server.consultation.desk import Desk, Limits
+from server.issuing import AuthorityConfig, EmbeddedIssuer, create_authority
+from server.media.embedded import EmbeddedMedia
+from server.ports import Conflict, Timer
+from server.proofing import DomainError
+from server.settings import Profile, Settings
+from server.store import SqlStore, migrate
+from server.turn import ice_servers
+from server.vault import DiskVault
+
+log = structlog.get_logger(__name__)
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+SWEEP_SECONDS = 0.25
+"""How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def prepare_folder(settings: Settings) -> None:
+    """Make the data folder, for its owner only."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (settings.data_dir / "keys").mkdir(mode=0o700, exist_ok=True)
+
+
+def open_vault(settings: Settings) -> DiskVault:
+    return DiskVault(settings.data_dir / "vault", settings.data_dir / "keys" / "vault.key")
+
+
+def public_url(settings: Settings) -> str:
+    scheme = "https" if settings.tls_certificate else "http"
+    return settings.public_url.rstrip("/") or f"{scheme}://localhost:{settings.port}"
+
+
+def open_issuer(settings: Settings) -> EmbeddedIssuer:
+    base = f"{public_url(settings)}/ca"
+    config = AuthorityConfig(
+        organization=settings.ca_organisation,
+        issuing_url=f"{base}/issuing.cer",
+        crl_url=f"{base}/crl.der",
+        root_url=f"{base}/root.cer",
+    )
+    secret = settings.secret.get_secret_value().encode() or None
+    return create_authority(settings.data_dir / "authority", config, secret)
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        undo=timedelta(seconds=settings.undo_seconds),
+        leg_resume=timedelta(seconds=settings.leg_resume_seconds),
+        presence=timedelta(minutes=settings.presence_minutes),
+        issuance=timedelta(hours=settings.issuance_hours),
+        retry=timedelta(minutes=settings.retry_minutes),
+        sign_in=timedelta(hours=settings.sign_in_hours),
+        link=timedelta(hours=settings.link_hours),
+    )
+
+
+async def open_desk(settings: Settings) -> Desk:
+    """Every adapter, opened. Raises ValueError where the profile refuses a part."""
+    settings.refuse_insecure()
+    prepare_folder(settings)
+    await migrate(settings.database_url)
+    loopback = settings.media_loopback
+    return Desk(
+        store=SqlStore(settings.database_url),
+        bus=LocalBus(),
+        media=EmbeddedMedia(
+            addresses=settings.media_addresses or None,
+            ports=settings.port_range,
+            announced=settings.media_announced or None,
+            loopback=settings.profile is Profile.DEMO if loopback is None else loopback,
+            max_calls=settings.media_max_calls,
+        ),
+        checker=WorkerChecker(
+            settings.workers, settings.check_seconds, settings.check_queue, settings.worker_memory_mb
+        ),
+        issuer=open_issuer(settings),
+        vault=open_vault(settings),
+        clock=SystemClock(),
+        person_key=keyfiles.read_or_make(settings.data_dir / "keys" / "person.key", 32),
+        limits=limits(settings),
+        specimens=settings.profile is Profile.DEMO,
+    )
+
+
+async def close_desk(desk: Desk) -> None:
+    await desk.media.aclose()
+    await desk.checker.aclose()
+    await desk.store.aclose()
+
+
+def build(settings: Settings, web_folder: Path) -> web.Application:
+    """The application; its parts open when it starts and close when it ends."""
+    app = web.Application(
+        middlewares=[security_headers(settings.secure), error_middleware], client_max_size=PICTURE_BYTES
+    )
+    app[SETTINGS] = settings
+    app[signalling.PAGES] = signalling.Pages()
+    add_routes(app)
+    add_pages(app, web_folder)
+    app.cleanup_ctx.append(_parts)
+    app.on_shutdown.append(signalling.close_pages)
+    return app
+
+
+async def _parts(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    desk = await open_desk(settings)
+    app[DESK] = desk
+
+    async def ready() -> dict[str, bool]:
+        return {"database": await _answers_database(desk), "authority": bool(desk.issuer.chain())}
+
+    app[SERVICE] = Service(
+        profile=str(settings.profile),
+        version=server.__version__,
+        secure=settings.secure,
+        retention_days=settings.retention_days,
+        ice_servers=lambda: ice_servers(
+            settings.turn_urls, settings.turn_secret.get_secret_value(), settings.turn_minutes
+        ),
+        ready=ready,
+    )
+    await desk.store.append(
+        desk.system_event("server_started", "system", version=server.__version__, profile=str(settings.profile))
+    )
+    if desk.issuer.demonstration:
+        log.warning(
+            "demonstration_authority", hint="certificates of this authority identify nobody; not for production"
+        )
+    await calling.recover(desk)
+    tasks = [
+        asyncio.create_task(_listen(desk), name="media events"),
+        asyncio.create_task(_sweep(desk), name="timers"),
+        asyncio.create_task(_warm(desk), name="warm workers"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await close_desk(desk)
+
+
+async def _answers_database(desk: Desk) -> bool:
+    try:
+        await asyncio.wait_for(desk.store.queue(), 2)
+    except (SQLAlchemyError, TimeoutError, OSError) as error:
+        log.error("database_not_ready", error=type(error).__name__)
+        return False
+    return True
+
+
+async def _warm(desk: Desk) -> None:
+    if isinstance(desk.checker, WorkerChecker):
+        await desk.checker.warm()
+
+
+async def _listen(desk: Desk) -> None:
+    """Follow what the media engine reports. One event that fails must not end the listening."""
+    async for event in desk.media.events():
+        try:
+            await calling.leg_changed(desk, event)
+        except Exception as error:
+            log.error("leg_event_failed", kind=event.kind, error=type(error).__name__, exc_info=True)
+
+
+async def _sweep(desk: Desk) -> None:
+    """Do what is due. A timer that fails is tried again at the next sweep."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            due = await desk.store.due_timers(desk.clock.now())
+        except (SQLAlchemyError, OSError) as error:
+            log.error("timers_not_read", error=type(error).__name__)
+            continue
+        for session_id, timer in due:
+            try:
+                await _due(desk, session_id, timer)
+            except (Conflict, DomainError) as error:
+                log.warning("timer_lost_a_race", timer=str(timer), error=type(error).__name__)
+            except Exception as error:
+                log.error("timer_failed", timer=str(timer), error=type(error).__name__, exc_info=True)
+
+
+async def _due(desk: Desk, session_id: str, timer: Timer) -> None:
+    if timer is Timer.DECISION_SEAL:
+        await deciding.seal(desk, session_id)
+    elif timer is Timer.LEG_RESUME:
+        await calling.leg_timer_due(desk, session_id)
+    else:
+        await applying.expire(desk, session_id, timer)
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """The server's own TLS, where a certificate is configured."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context
+
+
+async def serve(settings: Settings, web_folder: Path, started: asyncio.Future[int], stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set. ``started`` gets the TCP port once requests are answered."""
+    app = build(settings, web_folder)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls_context(settings))
+        await site.start()
+        assert runner.addresses
+        started.set_result(runner.addresses[0][1])
+        await stop.wait()
+    except BaseException as error:
+        if not started.done():
+            started.set_exception(error)
+            return
+        raise
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await runner.cleanup()
