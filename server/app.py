@@ -124,7 +124,7 @@ def build(settings: Settings, web_folder: Path) -> web.Application:
         middlewares=[security_headers(settings.secure), error_middleware], client_max_size=PICTURE_BYTES
     )
     app[SETTINGS] = settings
-    app[signalling.PAGES] = signalling.Pages()
+    app[signalling.PAGES] = set()
     add_routes(app)
     add_pages(app, web_folder)
     app.cleanup_ctx.append(_parts)

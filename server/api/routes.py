@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -135,10 +134,10 @@ def _bind(route: Route) -> Any:
         staff = await auth.operator_of(request, desk) if route.access is Access.OPERATOR else None
         body = await _body(request, route.request)
         answer = await route.handler(Context(request, desk, request.app[SERVICE], session, staff, body))
-        if isinstance(answer, Mapping):
-            response = web.json_response(answer)
-            return response if route.path == "/api/openapi.json" else private(response)
-        return answer
+        if isinstance(answer, web.StreamResponse):  # itself a mapping, so it is asked for first
+            return answer
+        response = web.json_response(answer)
+        return response if route.path == "/api/openapi.json" else private(response)
 
     return handle
 

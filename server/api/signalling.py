@@ -67,11 +67,7 @@ class Page:
             await asyncio.wait_for(self._socket.close(code=4001, message=code.encode()), 2)
 
 
-class Pages(set[Page]):
-    """The pages connected to this process."""
-
-
-PAGES = web.AppKey("PAGES", Pages)
+PAGES: web.AppKey[set[Page]] = web.AppKey("PAGES", set)
 
 
 async def applicant_socket(context: Context) -> web.StreamResponse:
@@ -246,4 +242,5 @@ async def close_pages(app: web.Application) -> None:
     """At the server's end: tell every page, so that it comes back by itself."""
     app[DESK].presence.applicants.clear()
     app[DESK].presence.operators.clear()
-    await asyncio.gather(*(page.bye("server_stopping") for page in list(app[PAGES])))
+    pages = app[PAGES]
+    await asyncio.gather(*(page.bye("server_stopping") for page in tuple(pages)))

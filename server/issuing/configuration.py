@@ -13,8 +13,8 @@ The numbers below it follow the national CA's (1.2.398.3.3): 2.3 and 2.4 policie
 
 
 class AuthorityError(Exception):
-    """The authority cannot be made, opened or used. ``code`` is stable: authority_secret_weak,
-    authority_secret_wrong, authority_secret_missing, authority_damaged, authority_expiring."""
+    """The authority cannot be made or opened. ``code`` is stable: authority_secret_weak,
+    authority_secret_wrong, authority_secret_missing, authority_damaged."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -15,7 +15,7 @@ from server.issuing.ceremony import Authority, key_identifier, make_or_open
 from server.issuing.configuration import AuthorityConfig, AuthorityError
 from server.issuing.profiles import applicant_extensions
 from server.issuing.registration import build_subject, examine_request, spki_sha256
-from server.ports import CertificateOrder, CertificateProfile, IssuedCertificate
+from server.ports import CertificateOrder, CertificateProfile, IssuanceRefused, IssuedCertificate
 
 
 def _whole_second(moment: datetime) -> datetime:
@@ -49,8 +49,8 @@ class EmbeddedIssuer:
     ) -> CertificateOrder:
         """Fix everything that determines the certificate: a random serial number (159 bits) and the validity.
 
-        Raises IssuanceRefused as ``examine`` does; AuthorityError authority_expiring when the certificate would
-        outlive the issuing CA.
+        Raises IssuanceRefused as ``examine`` does, and authority_expiring when the certificate would outlive the
+        issuing CA.
         """
         examine_request(csr_der, subject_der)
         start = _whole_second(now)
@@ -70,7 +70,7 @@ class EmbeddedIssuer:
         """DER of the certificate for an order made by ``order``; the same bytes for the same order.
 
         The request is examined again: nothing is signed that the RA would refuse. Raises IssuanceRefused,
-        AuthorityError authority_expiring, ValueError for an order that ``order`` cannot have made.
+        ValueError for an order that ``order`` cannot have made.
         """
         key = examine_request(order.csr_der, order.subject_der)
         self._check_period(order)
