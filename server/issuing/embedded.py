@@ -137,7 +137,7 @@ class EmbeddedIssuer:
         ):
             raise ValueError("the order's validity is not one that this authority gives")
         if order.not_after > self._authority.certificate.not_valid_after_utc:
-            raise AuthorityError(
+            raise IssuanceRefused(
                 "authority_expiring", "The issuing CA ends before the certificate would; renew it first."
             )
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.issuing import AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
+from server.issuing import AuthorityConfig, EmbeddedIssuer, create_authority
 from server.issuing.registration import MAX_CSR_BYTES
 from server.ports import CertificateOrder, CertificateProfile, IssuanceRefused, IssuedCertificate, Issuer
 
@@ -444,7 +444,7 @@ async def test_orders_that_were_never_made_are_not_signed(
 
 def test_a_certificate_never_outlives_its_issuer(tmp_path: Path, rsa_key: rsa.RSAPrivateKey) -> None:
     issuer = create_authority(tmp_path, AuthorityConfig(issuing_lifetime=timedelta(days=364)))
-    with pytest.raises(AuthorityError) as error:
+    with pytest.raises(IssuanceRefused) as error:
         order(issuer, rsa_key)
     assert error.value.code == "authority_expiring"
 
