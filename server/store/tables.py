@@ -158,9 +158,10 @@ operator = Table(
     Column("availability", String, nullable=False),
     Column("pause_reason", String, nullable=False),
     Column("since", UtcTime),
-    Column("session_id", String, ForeignKey("session.id"), unique=True),
+    Column("session_id", String, ForeignKey("session.id")),
     Column("wrapping", Boolean, nullable=False),
 )
+"""``session_id`` is not unique: one operator may wrap up a session that a second person has by now."""
 
 operator_link = Table(
     "operator_link",

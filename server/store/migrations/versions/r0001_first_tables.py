@@ -103,7 +103,6 @@ def _operators() -> None:
         sa.Column("since", _TIME),
         sa.Column("session_id", sa.String, sa.ForeignKey("session.id")),
         sa.Column("wrapping", sa.Boolean, nullable=False),
-        sa.UniqueConstraint("session_id"),
     )
     op.create_table(
         "operator_link",
