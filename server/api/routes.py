@@ -171,7 +171,7 @@ def openapi_document(version: str) -> dict[str, Any]:
         path = _plain_path(route.path)
         operation: dict[str, Any] = {
             "summary": route.summary,
-            "operationId": f"{route.method.lower()}_{route.handler.__name__}",  # type: ignore[attr-defined]
+            "operationId": _operation_id(route),
             "security": [] if route.access is Access.PUBLIC else [{str(route.access): []}],
             "parameters": [
                 {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -216,6 +216,11 @@ def openapi_document(version: str) -> dict[str, Any]:
     }
     result: dict[str, Any] = json.loads(json.dumps(document))
     return result
+
+
+def _operation_id(route: Route) -> str:
+    words = [word for word in _plain_path(route.path).replace("{", "").replace("}", "").split("/") if word != "api"]
+    return "_".join([route.method.lower(), *words[1:]]).replace("-", "_").replace(".", "_")
 
 
 def _plain_path(path: str) -> str:
