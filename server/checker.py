@@ -98,9 +98,10 @@ class WorkerChecker:
 
     async def warm(self) -> None:
         """Start the workers and load the models, so that the first citizen does not wait for it."""
-        await asyncio.gather(*(self._run(_warm) for _ in range(self._workers)))
+        await asyncio.gather(*(self.run(_warm) for _ in range(self._workers)))
 
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function (of a module's top level) in a worker. Raises CheckUnavailable, and what it raises."""
         if self._under_way >= self._room:
             raise CheckUnavailable("check_busy", "Too many checks are under way; try again in a moment.")
         self._under_way += 1
@@ -116,22 +117,22 @@ class WorkerChecker:
             self._under_way -= 1
 
     async def assess_side(self, image: bytes, side: Side) -> SideReading:
-        return await self._run(_assess_side, image, side)
+        return await self.run(_assess_side, image, side)
 
     async def read_document(self, front: bytes, back: bytes, today: datetime) -> DocumentReading:
-        return await self._run(_read_document, front, back, today)
+        return await self.run(_read_document, front, back, today)
 
     async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison:
-        return await self._run(_compare, portrait, list(probes))
+        return await self.run(_compare, portrait, list(probes))
 
     async def guide(self, frame: Frame) -> Guidance:
-        return await self._run(_guide, frame)
+        return await self.run(_guide, frame)
 
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
-        return await self._run(_card_still, frame)
+        return await self.run(_card_still, frame)
 
     async def specimen(self, selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
-        return await self._run(_specimen, selfie, seed, today)
+        return await self.run(_specimen, selfie, seed, today)
 
     async def aclose(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types its other methods only
