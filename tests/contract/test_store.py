@@ -448,6 +448,22 @@ async def test_messages_at_once_are_all_kept_in_one_order(store: Store) -> None:
 # --- operators' sessions ----------------------------------------------------------------------------
 
 
+async def test_one_operator_wraps_up_what_a_second_person_has_already(store: Store) -> None:
+    await waiting(store, "a")
+    await ready(store, "o")
+    await ready(store, "p")
+    deciding = await store.save((await in_call(store, "a", "o")).move(Move.DECIDE), event("a", "decision_made"))
+    wrapping = Operator("o", "", session_id="a", wrapping=True)
+    referred = deciding.move(Move.REFER, operator_id=None, call_id=None, excluded_operators=("o",))
+    await store.save(referred, event("a", "referred"), operator=wrapping)
+    second = await store.assign_next("p", NOON, MATCHED)
+    assert second is not None
+    assert await store.sessions_of("o") == await store.sessions_of("p") == [second]
+    session = await store.save(second, event("a", "wrapped_up"), operator=replace(wrapping, session_id=None))
+    assert await store.sessions_of("o") == []
+    assert await store.sessions_of("p") == [session]
+
+
 async def test_the_sessions_of_an_operator_are_those_in_hand(store: Store) -> None:
     await waiting(store, "a")
     await ready(store, "o")
