@@ -32,7 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 WEB = Path(__file__).parents[2] / "web"
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 ATTRIBUTES = {"surname": "ҮЛГІБЕК", "given_names": "Әсем", "patronymic": "Үлгіқызы", "iin": "750214200018"}
-PASSWORD = "жасыл алма ағашы 42"
+PASSWORD = "green apple boat 42"
 SESSION = "0b8f2c9e"
 
 
@@ -59,6 +59,7 @@ class IssuingServer:
         if status == "not_approved":
             return view
         view["subject"] = base64.b64encode(self.subject).decode()
+        view["subject_text"] = ATTRIBUTES
         if self.certificates:
             view["certificates"] = {name: base64.b64encode(der).decode() for name, der in self.certificates.items()}
             view["chain"] = [base64.b64encode(der).decode() for der in self.issuer.chain()]
@@ -155,9 +156,11 @@ async def page(site: tuple[IssuingServer, str], context: BrowserContext) -> Asyn
 
 
 def openssl(*arguments: str) -> str:
-    outcome = subprocess.run(["openssl", *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert outcome.returncode == 0, outcome.stderr
-    return outcome.stdout + outcome.stderr  # what openssl says of a file's protection goes to the latter
+    outcome = subprocess.run(["openssl", *arguments], capture_output=True, timeout=60, check=False)
+    # What it says of a file's protection goes to stderr; of a name's letters it prints the lower bytes.
+    text = (outcome.stdout + outcome.stderr).decode("utf-8", "replace")
+    assert outcome.returncode == 0, text
+    return text
 
 
 def spki(key: Any) -> bytes:
@@ -359,14 +362,15 @@ STRENGTHS: list[tuple[str, list[str], int, str]] = [
     ("aaaaaaaaaaaaaaaa", [], 0, "repetitive"),
     ("121212121212", [], 0, "repetitive"),
     ("Password123", [], 0, "common"),
-    ("құпиясөз2026", [], 0, "common"),
-    ("Үлгібек1990", ["ҮЛГІБЕК", "Әсем"], 0, "personal"),
+    ("ghbdtn2026", [], 0, "common"),
+    ("құпия сөз ағашы", [], 0, "not_latin"),
+    ("Specimen1990", ["SPECIMEN", "ASEM"], 0, "personal"),
     ("750214200018", ["750214200018"], 0, "personal"),
     ("abcdefgh1234", [], 1, "weak"),
     ("20110317", [], 1, "weak"),
     ("kzmfqwtn", [], 1, "weak"),
     ("tR7fkz2Lp", [], 2, "fair"),
-    ("үлгі шыны терезе", ["ҮЛГІБЕК"], 4, "strong"),
+    ("specimen glass window 7", ["SPECIMEN"], 4, "strong"),
     ("green apple boat", [], 3, "good"),
     (PASSWORD, [], 4, "strong"),
 ]
@@ -420,6 +424,9 @@ async def test_the_file_opens_elsewhere(site: tuple[IssuingServer, str], page: P
     assert spki(opened.key.public_key()) == spki(opened.cert.certificate.public_key())
     found = {opened.cert.certificate, *(one.certificate for one in opened.additional_certs)}
     assert {one.public_bytes(Encoding.DER) for one in found} == {*server.certificates.values(), *server.issuer.chain()}
+    names = [one.friendly_name.decode() for one in (opened.cert, *opened.additional_certs) if one.friendly_name]
+    day = server.orders["sign"].not_after.date()
+    assert sorted(names) == [f"ҮЛГІБЕК Әсем AUTH {day}", f"ҮЛГІБЕК Әсем SIGN {day}"]
     with pytest.raises(ValueError, match="password"):
         pkcs12.load_pkcs12(content, b"another")
 
@@ -529,7 +536,7 @@ async def test_nothing_happens_before_an_approval_or_with_a_weak_password(
     server, _ = site
     await start(page)
     assert (await run(page, "12345678"))["code"] == "password_weak"
-    assert (await run(page, "Үлгібек1990", ["ҮЛГІБЕК"]))["code"] == "password_weak"
+    assert (await run(page, "Specimen1990", ["SPECIMEN"]))["code"] == "password_weak"
     server.status_without_orders = "not_approved"
     assert await stage(page) == "not_approved"
     assert (await run(page))["code"] == "nothing_to_issue"

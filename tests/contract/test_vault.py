@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from server.ports import Vault
 from server.vault import DiskVault
+from tests.fakes import FakeVault
 
 
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    return DiskVault(tmp_path / "blobs", tmp_path / "vault.key")
+@pytest.fixture(params=["disk", "fake"])
+def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Vault:
+    return DiskVault(tmp_path / "blobs", tmp_path / "vault.key") if request.param == "disk" else FakeVault()
 
 
 async def test_what_is_put_is_got_by_its_hash(vault: Vault) -> None:

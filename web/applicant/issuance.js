@@ -55,6 +55,21 @@ function toBase64(bytes) {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
+/** @param {IssuanceView} view */
+function lastDay(view) {
+  return (view.not_after ?? "").slice(0, 10);
+}
+
+/**
+ * Programs that hold several people's keys tell them apart by these names. @param {IssuanceView} view
+ * @returns {Record<Profile, string>}
+ */
+function defaultNames(view) {
+  const { surname = "", given_names = "" } = view.subject_text ?? {};
+  const person = `${surname} ${given_names}`.trim();
+  return { sign: `${person} SIGN ${lastDay(view)}`, auth: `${person} AUTH ${lastDay(view)}` };
+}
+
 /** @param {() => Promise<any>} command */
 async function persistently(command) {
   for (const pause of PAUSES_MS) {
@@ -100,10 +115,10 @@ export class Issuance {
   /**
    * @param {string} password
    * @param {{known?: string[], friendlyNames?: Record<Profile, string>}} [options] known: words that must not make the
-   *   password; friendlyNames: what other programs show beside each key
+   *   password; friendlyNames: what other programs show beside each key (default: name, use and last day)
    * @returns {Promise<{file: Bytes, fileName: string, view: IssuanceView}>}
    */
-  async run(password, { known = [], friendlyNames = { sign: "SIGN", auth: "AUTH" } } = {}) {
+  async run(password, { known = [], friendlyNames } = {}) {
     const { stage, view } = await this.look();
     if (stage === "keys_lost") throw new PkiError("keys_lost", "The keys of this request are not in this browser.");
     if (stage === "saved" || stage === "not_approved" || view.subject === undefined) {
@@ -120,10 +135,10 @@ export class Issuance {
       certificates: { sign: fromBase64(issued.certificates.sign), auth: fromBase64(issued.certificates.auth) },
       chain: issued.chain.map(fromBase64),
       password,
-      friendlyNames,
+      friendlyNames: friendlyNames ?? defaultNames(issued),
     });
     this.#tell("ready");
-    return { file, fileName: `eds-${(issued.not_after ?? "").slice(0, 10) || "key"}.p12`, view: issued };
+    return { file, fileName: `eds-${lastDay(issued)}.p12`, view: issued };
   }
 
   async confirmSaved() {

@@ -3,8 +3,8 @@
  *
  * Contract: makePkcs12({keys, certificates, chain, password, friendlyNames}) -> Uint8Array. Keys and certificates are
  * encrypted with PBES2 (PBKDF2-HMAC-SHA256, AES-256-CBC: RFC 8018), the whole has an HMAC-SHA256; key and
- * certificate of one pair carry the same localKeyId and friendlyName. Read by OpenSSL 1.1 and 3, and by what is
- * built on them. Raises PkiError certificate_key_mismatch rather than making a file that cannot be used.
+ * certificate of one pair carry the same localKeyId and friendlyName. Opened with OpenSSL 3.0,
+ * NSS 3.87 (pk12util), Java 17 (keytool; its passwords must be ASCII) and Python's cryptography. Raises PkiError certificate_key_mismatch rather than making a file that cannot be used.
  */
 import {
   BmpString,
