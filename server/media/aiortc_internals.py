@@ -197,6 +197,8 @@ class Peer:
         """The SDP answer. Raises MediaError media_offer_invalid, media_codec_unsupported; PortsExhausted."""
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer.sdp, type="offer"))
+            self._extend_answer(offer)
+            answer = await self._pc.createAnswer()
         except OperationError as error:
             raise MediaError("media_codec_unsupported", "The browser offers no codec that the server takes.") from error
         except (
@@ -211,8 +213,6 @@ class Peer:
         ) as error:
             # aiortc's parser has no error of its own: it raises whatever the text made it stumble over
             raise MediaError("media_offer_invalid", "The offer cannot be read.") from error
-        self._extend_answer(offer)
-        answer = await self._pc.createAnswer()
         await self._pc.setLocalDescription(answer)
         return str(self._pc.localDescription.sdp)
 

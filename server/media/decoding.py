@@ -5,7 +5,8 @@ made. ``python -m server.media.decoding`` runs it; ``server.media.tap`` is the o
 and a body:
 
     request   kind (0 forget, 1 decode, 2 decode and return the next picture), stream, RTP timestamp, time, length
-    reply     kind (0 not decodable: a key frame is needed, 1 picture), stream, RTP timestamp, time, width, height
+    reply     kind (0 not decodable: a key frame is needed, 1 picture, 2 hello), stream, RTP timestamp, time, width,
+              height
 
 A picture's body is its BGR bytes, width * height * 3.
 """
@@ -28,7 +29,7 @@ from server.media import vp8
 REQUEST = struct.Struct("!BLLdL")
 REPLY = struct.Struct("!BLLdHH")
 FORGET, DECODE, RETURN = 0, 1, 2
-UNDECODABLE, PICTURE = 0, 1
+UNDECODABLE, PICTURE, HELLO = 0, 1, 2
 
 MOST_PIXELS = 1920 * 1920  # per picture; bounds a decoder's memory to about 20 MB
 
@@ -64,6 +65,8 @@ class _Stream:
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
     """Answer requests until ``source`` ends."""
+    sink.write(REPLY.pack(HELLO, 0, 0, 0.0, 0, 0))
+    sink.flush()
     streams: dict[int, _Stream] = {}
     while len(header := source.read(REQUEST.size)) == REQUEST.size:
         kind, stream_id, timestamp, received_at, length = REQUEST.unpack(header)

@@ -133,6 +133,7 @@ class EmbeddedMedia:
         self.decoder = Decoder()
         self._max_calls = max_calls
         self._calls: dict[str, dict[Leg, _LegState]] = {}
+        self._warming: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue(MOST_EVENTS)
 
@@ -147,6 +148,8 @@ class EmbeddedMedia:
         legs[leg] = state
         if before is not None:
             self._end(before)
+        if self._warming is None:
+            self._warming = asyncio.create_task(self.decoder.start())  # ready before the first look
         try:
             return await state.peer.answer(offer)
         except BaseException as error:
@@ -206,6 +209,8 @@ class EmbeddedMedia:
             await self.close(call)
         if self._closing:
             await asyncio.wait(list(self._closing))
+        if self._warming is not None:
+            await self._warming
         await self.decoder.aclose()
 
     # --- what legs tell ----------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def read_offer(sdp: str) -> Offer:
     ):
         raise _invalid("The audio and the video section must share one transport (BUNDLE).")
     for section in sections:
-        if re.search(r"^a=(?:sendonly|recvonly|inactive)\s*$", section, re.MULTILINE):
+        if not re.search(r"^a=sendrecv\s*$", section, re.MULTILINE):
             raise _invalid("Both sections must be sendrecv.")
         if not re.search(r"^a=rtcp-mux\s*$", section, re.MULTILINE):
             raise _invalid("RTP and RTCP must share a port (rtcp-mux).")

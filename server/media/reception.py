@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from server.media.rtcp import ReceptionReport
 
 REPAIRABLE_GAP = 200  # packets; more missing at once is an outage: a key frame is cheaper than the repair
 FIRST_RETRY = 0.04  # seconds; doubled with each repetition (40, 80, 160, 320 ms reach past a 300 ms round trip)
 TRIES = 5
+
+
+class Arrival(IntEnum):
+    """What a packet is to the stream."""
+
+    DUPLICATE = 0
+    NEW = 1
+    AFTER_OUTAGE = 2
+    """New, and after a gap too wide to repair."""
 
 
 class Reception:
@@ -17,12 +28,13 @@ class Reception:
         "_cycles",
         "_expected_before",
         "_jitter",
-        "_missing",
         "_received_before",
         "_repair",
         "_transit",
         "clock_rate",
         "highest",
+        "latest_timestamp",
+        "missing",
         "received",
     )
 
@@ -36,61 +48,61 @@ class Reception:
         self._expected_before = 0
         self._received_before = 0
         self._jitter = 0.0
-        self._transit: float | None = None
-        self._missing: dict[int, tuple[float, int]] = {}
-
-    @property
-    def missing(self) -> int:
-        return len(self._missing)
+        self._transit = 0.0
+        self.latest_timestamp = 0
+        """RTP timestamp of the newest packet."""
+        self.missing: dict[int, tuple[float, int]] = {}
+        """Sequence number -> (seconds when it was missed, times it was asked for)."""
 
     def awaits(self, sequence: int) -> bool:
         """Whether a repaired packet with this number is still wanted."""
-        return sequence in self._missing
+        return sequence in self.missing
 
-    def take(self, sequence: int, timestamp: int, now: float) -> tuple[bool, bool]:
-        """Count a packet that arrived at ``now`` seconds.
-
-        Returns (new, outage): a duplicate is not new; an outage is a gap too wide to repair.
-        """
+    def take(self, sequence: int, timestamp: int, now: float) -> Arrival:
+        """Count a packet that arrived at ``now`` seconds."""
         highest = self.highest
-        outage = False
+        arrival = Arrival.NEW
         if highest is None:
             self.highest = self._base = sequence
+            self.latest_timestamp = timestamp
+            self._transit = now * self.clock_rate - timestamp
         else:
             ahead = (sequence - highest) & 0xFFFF
-            if ahead == 0:
-                return False, False
-            if ahead < 0x8000:
-                if ahead > 1 and self._repair:
-                    if ahead <= REPAIRABLE_GAP and len(self._missing) <= REPAIRABLE_GAP:
-                        for lost in range(1, ahead):
-                            self._missing[(highest + lost) & 0xFFFF] = (now, 0)
-                    else:
-                        self._missing.clear()
-                        outage = True
+            if 0 < ahead < 0x8000:
+                if ahead > 1 and self._repair and not self._miss(highest, ahead, now):
+                    arrival = Arrival.AFTER_OUTAGE
                 if sequence < highest:
                     self._cycles += 0x10000
                 self.highest = sequence
-            elif self._repair and self._missing.pop(sequence, None) is None:
-                return False, False
+                self.latest_timestamp = timestamp
+                transit = now * self.clock_rate - timestamp
+                change = abs(transit - self._transit)
+                self._transit = transit
+                if change < self.clock_rate:  # more than a second is a wrapped timestamp or a pause, not jitter
+                    self._jitter += (change - self._jitter) / 16
+            elif ahead == 0 or (self._repair and self.missing.pop(sequence, None) is None):
+                return Arrival.DUPLICATE
         self.received += 1
-        transit = now * self.clock_rate - timestamp
-        if self._transit is not None:
-            change = abs(transit - self._transit)
-            if change < self.clock_rate:  # more than a second is a wrapped timestamp or a pause, not jitter
-                self._jitter += (change - self._jitter) / 16
-        self._transit = transit
-        return True, outage
+        return arrival
+
+    def _miss(self, highest: int, ahead: int, now: float) -> bool:
+        """Note the numbers between; False if they are too many to repair."""
+        if ahead > REPAIRABLE_GAP or len(self.missing) > REPAIRABLE_GAP:
+            self.missing.clear()
+            return False
+        for lost in range(1, ahead):
+            self.missing[(highest + lost) & 0xFFFF] = (now, 0)
+        return True
 
     def to_ask(self, now: float) -> list[int]:
         """Missing numbers that are due to be asked for (again), oldest first; those asked often enough are given up."""
         due: list[int] = []
-        for sequence, (since, tries) in list(self._missing.items()):
+        for sequence, (since, tries) in list(self.missing.items()):
             if tries >= TRIES:
                 if now - since >= FIRST_RETRY * (2**TRIES - 1):
-                    del self._missing[sequence]
+                    del self.missing[sequence]
             elif now - since >= FIRST_RETRY * (2**tries - 1):
-                self._missing[sequence] = (since, tries + 1)
+                self.missing[sequence] = (since, tries + 1)
                 due.append(sequence)
         return due
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from server.media.decoding import DECODE, FORGET, PICTURE, REPLY, REQUEST, RETURN
+from server.media.decoding import DECODE, FORGET, HELLO, PICTURE, REPLY, REQUEST, RETURN
 from server.media.translator import Incoming
 from server.media.vp8 import Assembler, EncodedFrame
 from verification.contract import Frame
@@ -35,16 +35,18 @@ class Decoder:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._ready = asyncio.Event()
         self._taps: dict[int, Tap] = {}
         self._last_id = 0
         self._closed = False
 
     async def start(self) -> None:
-        """Make sure that the worker runs."""
+        """Make sure that the worker runs and has loaded its libraries (about 0.3 s the first time)."""
         async with self._starting:
             if self._closed or (self._reader is not None and not self._reader.done()):
                 return
             await self._reap()
+            self._ready.clear()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -54,6 +56,7 @@ class Decoder:
                 stdout=asyncio.subprocess.PIPE,
             )
             self._reader = asyncio.create_task(self._read(self._process))
+            await self._ready.wait()
 
     def register(self, tap: Tap) -> int:
         self._last_id += 1
@@ -86,6 +89,8 @@ class Decoder:
                     await process.stdout.readexactly(REPLY.size)
                 )
                 body = await process.stdout.readexactly(width * height * 3) if kind == PICTURE else b""
+                if kind == HELLO:
+                    self._ready.set()
                 tap = self._taps.get(tap_id)
                 if tap is None:
                     continue
@@ -98,6 +103,7 @@ class Decoder:
             if not self._closed:
                 _log.warning("the decoding worker ended; it is started again at the next look")
         finally:
+            self._ready.set()
             for tap in list(self._taps.values()):
                 tap.restart()
 
@@ -141,8 +147,8 @@ class Tap:
 
     async def look(self, count: int, within: float) -> list[Frame]:
         """Up to ``count`` frames spread over ``within`` seconds, fewer where the video stands still."""
-        deadline = time.monotonic() + within
         await self._decoder.start()
+        deadline = time.monotonic() + within
         frames: list[Frame] = []
         self._looks += 1
         try:

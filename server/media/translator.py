@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.media import rtcp, vp8
-from server.media.reception import FIRST_RETRY, Reception
+from server.media.reception import FIRST_RETRY, Arrival, Reception
 
 _RTP = struct.Struct("!BBHLL")
+_RTP_TIMED = struct.Struct("!BBHLLLL")  # with one header extension word
 _SEQUENCE = struct.Struct("!H")
 
 CACHED_PACKETS = 512  # about 8 s of 500 kbit/s video, 1 s of 4 Mbit/s; browsers repeat a NACK for at most about 1 s
@@ -66,10 +67,11 @@ class Outgoing:
 
     __slots__ = (
         "_base",
-        "_last_sent",
-        "_last_sequence",
-        "_last_timestamp",
+        "_extension",
+        "_followed",
+        "_left_at",
         "_rtx_sequence",
+        "_send",
         "_sequence_offset",
         "_source",
         "_timestamp_offset",
@@ -82,66 +84,70 @@ class Outgoing:
 
     def __init__(self, wire: Wire, parameters: StreamParameters) -> None:
         self._wire = wire
+        self._send = wire.send_rtp
         self.parameters = parameters
         self.packets = 0
         self.octets = 0
+        # one element of abs-send-time: id, length - 1, then 24 bits of time
+        self._extension = (parameters.abs_send_time << 4 | 2) << 24 if parameters.abs_send_time is not None else 0
         self._source: Incoming | None = None
+        self._followed: Reception | None = None
         self._base = 0
+        self._left_at = 0.0
         self._young = False
-        self._sequence_offset = 0
-        self._timestamp_offset = 0
-        self._last_sequence = secrets.randbits(15)  # RFC 3711 section 3.3.1: below 2**15, so that the ROC starts at 0
-        self._last_timestamp = secrets.randbits(32)
-        self._last_sent = 0.0
+        self._sequence_offset = secrets.randbits(15)  # RFC 3711 section 3.3.1: start below 2**15
+        self._timestamp_offset = secrets.randbits(32)
         self._rtx_sequence = secrets.randbits(15)
 
     def _adopt(self, source: Incoming, sequence: int, timestamp: int, now: float) -> None:
-        """Carry another source on under the same numbers; its first packet follows the last one sent."""
-        elapsed = int((now - self._last_sent) * self.parameters.clock_rate) if self.packets else 0
-        self._source = source
+        """Carry another stream on under the same numbers; its first packet follows the last one sent."""
+        self.leave()
+        elapsed = int((now - self._left_at) * self.parameters.clock_rate) if self.packets else 0
+        self._sequence_offset = (self._sequence_offset - sequence) & 0xFFFF
+        self._timestamp_offset = (self._timestamp_offset + elapsed - timestamp) & 0xFFFFFFFF
+        self._source, self._followed = source, source.reception
         self._base = sequence
         self._young = True
-        self._sequence_offset = self._last_sequence + 1 - sequence
-        self._timestamp_offset = self._last_timestamp + elapsed - timestamp
-        self._last_sequence = (self._last_sequence + 1) & 0xFFFF
+        if source.sender_report is not None:
+            self.report(source)
+
+    def leave(self) -> None:
+        """Carry nobody's stream for now; remember where the next one begins."""
+        source, followed = self._source, self._followed
+        if source is None or followed is None or followed.highest is None:
+            return
+        self._sequence_offset = (self._sequence_offset + followed.highest + 1) & 0xFFFF
+        self._timestamp_offset = (self._timestamp_offset + followed.latest_timestamp) & 0xFFFFFFFF
+        self._left_at = source.last_media
+        self._source = self._followed = None
 
     def forward(self, source: Incoming, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
-        adopted = source is not self._source
-        if adopted:
+        if source.reception is not self._followed:
             self._adopt(source, sequence, timestamp, now)
         elif self._young:
             ahead = (sequence - self._base) & 0xFFFF
             if ahead >= 0x8000:
                 return  # from before the first one: its number belongs to the source before (and so does its keystream)
             self._young = ahead < 0x4000
-        number = (sequence + self._sequence_offset) & 0xFFFF
-        if (number - self._last_sequence) & 0xFFFF < 0x8000:
-            self._last_sequence = number
-            self._last_timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
-            self._last_sent = now
+        parameters = self.parameters
         self.packets += 1
         self.octets += len(payload)
-        if adopted and source.sender_report is not None:
-            self.report(source)
-        parameters = self.parameters
-        self._send(
+        self._transmit(
             marker | parameters.payload_type,
-            number,
+            (sequence + self._sequence_offset) & 0xFFFF,
             (timestamp + self._timestamp_offset) & 0xFFFFFFFF,
             parameters.local_ssrc,
             payload,
             now,
         )
 
-    def _send(self, second: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, now: float) -> None:
-        extension = self.parameters.abs_send_time
-        if extension is None:
-            self._wire.send_rtp(_RTP.pack(0x80, second, sequence, timestamp, ssrc) + payload)
-            return
-        # 24 bits, 6.18 fixed point seconds: our own clock, so that the receiver's estimate is of this hop alone
-        sent_at = (int(now * 0x40000) & 0xFFFFFF | (extension << 4 | 2) << 24).to_bytes(4, "big")
-        header = _RTP.pack(0x90, second, sequence, timestamp, ssrc)
-        self._wire.send_rtp(header + b"\xbe\xde\x00\x01" + sent_at + payload)
+    def _transmit(self, second: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, now: float) -> None:
+        if self._extension:
+            # 24 bits, 6.18 fixed point seconds of our own clock: the receiver's estimate is of this hop alone
+            sent_at = self._extension | int(now * 0x40000) & 0xFFFFFF
+            self._send(_RTP_TIMED.pack(0x90, second, sequence, timestamp, ssrc, 0xBEDE0001, sent_at) + payload)
+        else:
+            self._send(_RTP.pack(0x80, second, sequence, timestamp, ssrc) + payload)
 
     def repeat(self, numbers: list[int]) -> None:
         """Answer a NACK from the source's cache, by RTX (RFC 4588) where it was agreed."""
@@ -157,10 +163,10 @@ class Outgoing:
             timestamp, marker, payload = cached
             timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
             if parameters.rtx_payload_type is None:
-                self._send(marker | parameters.payload_type, number, timestamp, parameters.local_ssrc, payload, now)
+                self._transmit(marker | parameters.payload_type, number, timestamp, parameters.local_ssrc, payload, now)
             else:
                 self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
-                self._send(
+                self._transmit(
                     marker | parameters.rtx_payload_type,
                     self._rtx_sequence,
                     timestamp,
@@ -210,6 +216,12 @@ class Incoming:
         self.size = (0, 0)
         self._cache: list[tuple[int, int, int, bytes] | None] = [None] * (CACHED_PACKETS if self.video else 0)
 
+    def renew(self) -> None:
+        """The browser sends under another SSRC from now on: other numbers, another clock."""
+        self.reception = Reception(self.parameters.clock_rate, repair=self.video)
+        self.sender_report = None
+        self._cache = [None] * len(self._cache)
+
     def cached(self, sequence: int) -> tuple[int, int, bytes] | None:
         """(timestamp, marker bit, payload) of a packet that is still kept."""
         if not self._cache:
@@ -220,7 +232,6 @@ class Incoming:
     def take(self, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
         """Pass one new packet on."""
         self.bytes += len(payload)
-        self.last_media = now
         if self.video:
             self._cache[sequence % CACHED_PACKETS] = (sequence, timestamp, marker, payload)
             if marker:
@@ -231,6 +242,7 @@ class Incoming:
             output.forward(self, sequence, timestamp, marker, payload, now)
         for tap in self.taps:
             tap(sequence, timestamp, marker != 0, payload)
+        self.last_media = now
 
 
 class Terminal:
@@ -294,12 +306,13 @@ class Terminal:
             start += 2
             if not incoming.reception.awaits(sequence):
                 return
-        new, outage = incoming.reception.take(sequence, timestamp, now)
-        if outage:
-            self.request_key_frame()
-        if incoming.reception.missing and self._repair_timer is None:
+        reception = incoming.reception
+        arrival = reception.take(sequence, timestamp, now)
+        if reception.missing and self._repair_timer is None:
             self._repair()
-        if new and start < end:
+        if arrival is Arrival.AFTER_OUTAGE:
+            self.request_key_frame()
+        if arrival and start < end:
             incoming.take(sequence, timestamp, second & 0x80, packet[start:end], now)
 
     def _learn(self, ssrc: int, payload_type: int) -> tuple[Incoming, bool] | None:
@@ -312,7 +325,7 @@ class Terminal:
             del self._by_ssrc[known]
         self._by_ssrc[ssrc] = route
         if not repaired:
-            incoming.reception = Reception(incoming.parameters.clock_rate, repair=incoming.video)
+            incoming.renew()
             if incoming.video:
                 self._video_ssrc = ssrc
             else:
@@ -481,7 +494,10 @@ def part(one: Terminal, other: Terminal) -> None:
     for sender, receiver in ((one, other), (other, one)):
         for kind in KINDS:
             incoming = sender.incoming[kind]
-            incoming.outputs = tuple(output for output in incoming.outputs if output is not receiver.outgoing[kind])
+            outgoing = receiver.outgoing[kind]
+            if outgoing in incoming.outputs:
+                incoming.outputs = tuple(output for output in incoming.outputs if output is not outgoing)
+                outgoing.leave()
         if receiver.on_key_frame_wanted == sender.request_key_frame:
             receiver.on_key_frame_wanted = _nothing
             receiver.on_bitrate = _nothing_with
