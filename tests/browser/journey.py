@@ -1,0 +1,356 @@
+"""One whole session in two real browsers, through the real server on a fresh database.
+
+``make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused`` runs it: a specimen card is drawn with the
+portrait, the clip (or a picture, made to move) is the citizen's camera. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Error as BrowserError
+from playwright.async_api import Locator, Page, async_playwright, expect
+
+from tests.browser.chromium import camera_file, launch
+from tests.browser.served import Served
+
+PATIENCE = 30_000
+"""Milliseconds for one step of a page on a machine of two busy cores."""
+PHONE = {"width": 360, "height": 640}
+DESKTOP = {"width": 1440, "height": 900}
+PASSWORD = "Betpe-bet 2026 aigul"
+
+
+def by(page: Page, testid: str) -> Locator:
+    return page.get_by_test_id(testid)
+
+
+@dataclass
+class Stages:
+    """Seconds of each stage, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _since: float = field(default_factory=time.monotonic)
+
+    def done(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self._since, 2)
+        self._since = now
+
+
+@dataclass
+class Journey:
+    """The two people and what they do."""
+
+    served: Served
+    citizen: Page
+    consultant: Page
+    folder: Path
+    stages: Stages = field(default_factory=Stages)
+    screenshots: Path | None = None
+    score: float | None = None
+
+    async def picture(self, page: Page, name: str) -> None:
+        if self.screenshots is not None:
+            self.screenshots.mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=str(self.screenshots / f"{name}.png"))
+
+    # --- the citizen ---------------------------------------------------------------------------------
+
+    async def apply(self, front: Path, back: Path, language: str = "kk") -> None:
+        """From the welcome to the queue."""
+        page = self.citizen
+        await page.goto(self.served.url + "/")
+        await by(page, f"language-{language}").first.click()
+        await by(page, "begin").click()
+        await self.picture(page, "citizen-device")
+        await by(page, "device-continue").click(timeout=PATIENCE)
+        for side, file in (("front", front), ("back", back)):
+            await by(page, f"file-{side}").set_input_files(str(file))
+            await expect(by(page, "card-usable")).to_be_visible(timeout=PATIENCE)
+            await self.picture(page, f"citizen-card-{side}")
+            await by(page, "card-continue").click()
+        self.stages.done("card")
+        await self.picture(page, "citizen-check")
+        await by(page, "confirm-evidence").click(timeout=PATIENCE)
+        await self.on_screen(page, "waiting", "call")
+        self.stages.done("confirm")
+
+    async def on_screen(self, page: Page, *names: str) -> None:
+        """Wait until body[data-screen] is one of the names."""
+        selector = ", ".join(f'body[data-screen="{name}"]' for name in names)
+        await page.locator(selector).wait_for(state="attached", timeout=PATIENCE)
+
+    async def collect(self) -> dict[str, Any]:
+        """Choose a password, have the keys made, save the file; paths and the certificate's subject."""
+        page = self.citizen
+        await self.on_screen(page, "signature")
+        await self.picture(page, "citizen-signature")
+        await by(page, "password").fill(PASSWORD)
+        await by(page, "make-signature").click()
+        await expect(by(page, "certificate-subject").first).to_be_visible(timeout=2 * PATIENCE)
+        self.stages.done("signature")
+        subject = (await by(page, "certificate-subject").first.inner_text()).strip()
+        await self.picture(page, "citizen-save")
+        async with page.expect_download() as waiting:
+            await by(page, "save-p12").click()
+        p12 = self.folder / "signature.p12"
+        await (await waiting.value).save_as(p12)
+        if await by(page, "confirm-saved").count():
+            await by(page, "confirm-saved").click()
+        await expect(by(page, "save-chain").first).to_be_visible(timeout=PATIENCE)
+        async with page.expect_download() as waiting:
+            await by(page, "save-chain").first.click()
+        chain = self.folder / "chain.pem"
+        await (await waiting.value).save_as(chain)
+        await self.picture(page, "citizen-certificate")
+        return {"subject": subject, "p12": p12, "chain": chain}
+
+    # --- the consultant ------------------------------------------------------------------------------
+
+    async def sign_in(self) -> None:
+        page = self.consultant
+        await page.goto(self.served.link)
+        await expect(by(page, "ready")).to_be_visible(timeout=PATIENCE)
+        assert "token" not in page.url
+        await by(page, "ready").click()
+
+    async def meet(self) -> None:
+        """Both see each other's live picture."""
+        await self.on_screen(self.citizen, "call")
+        for page in (self.citizen, self.consultant):
+            video = by(page, "call-remote")
+            await video.wait_for(timeout=PATIENCE)
+            await self.plays(video)
+        self.stages.done("first_picture")
+
+    async def plays(self, video: Locator) -> None:
+        """Wait until a video element shows new pictures."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        shown = -1
+        while time.monotonic() < deadline:
+            count = await video.evaluate("v => v.videoWidth ? v.getVideoPlaybackQuality().totalVideoFrames : -1")
+            if shown >= 0 and count > shown + 2:
+                return
+            shown = max(shown, count)
+            await asyncio.sleep(0.2)
+        raise AssertionError("no moving picture arrived")
+
+    async def interview(self) -> str:
+        """The script to its end, then the comparison; its outcome."""
+        page = self.consultant
+        for _ in range(6):
+            before = await self.done_steps()
+            await page.keyboard.press("Space")
+            await self.until_steps(before + 1)
+        await page.keyboard.press("KeyC")
+        await expect(by(page, "stills").locator("img").first).to_be_visible(timeout=PATIENCE)
+        return await self.compare()
+
+    async def compare(self) -> str:
+        page = self.consultant
+        before = await page.evaluate(
+            "() => document.querySelector('[data-testid=match-outcome]')?.dataset.outcome ?? ''"
+        )
+        await by(page, "compare").click()
+        outcome = by(page, "match-outcome").first
+        await expect(outcome).to_have_attribute("data-outcome", NOT_EMPTY, timeout=PATIENCE)
+        score = by(page, "score").first
+        if await score.count():
+            await expect(score).to_be_visible(timeout=PATIENCE)
+            self.score = float(await score.get_attribute("data-score") or "nan")
+        result = await outcome.get_attribute("data-outcome") or before
+        self.stages.done("compare")
+        await self.picture(page, "consultant-compared")
+        return result
+
+    async def done_steps(self) -> int:
+        case = (await self.operator_snapshot())["case"]
+        return len(case["steps"])
+
+    async def until_steps(self, count: int) -> None:
+        deadline = time.monotonic() + PATIENCE / 1000
+        while await self.done_steps() < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"step {count} was not recorded")
+            await asyncio.sleep(0.1)
+
+    async def operator_snapshot(self) -> dict[str, Any]:
+        response = await self.consultant.request.get(self.served.url + "/api/operator")
+        return dict(await response.json())
+
+    async def approve(self) -> None:
+        """Approve, with a reason where the policy asks for one; until it is sealed."""
+        page = self.consultant
+        await by(page, "approve").click(timeout=PATIENCE)
+        if await by(page, "decision-form").count():
+            await by(page, "override-reason").fill("Compared by eye in the call.")
+            await by(page, "decision-confirm").click()
+        await by(page, "undo").wait_for(timeout=PATIENCE)
+        await self.picture(page, "consultant-undo")
+        await self.on_screen(self.citizen, "signature")
+        self.stages.done("approval_sealed")
+
+    async def try_to_approve_by_every_way(self) -> list[str]:
+        """The button, the key, the API with every body; what refused. Raises AssertionError when one went through."""
+        page = self.consultant
+        refused = []
+        assert await by(page, "approve").count() == 0, "Approve is offered"
+        refused.append("panel: not offered")
+        await page.keyboard.press("KeyA")
+        await asyncio.sleep(0.5)
+        assert (await self.operator_snapshot())["case"]["state"] == "in_call"
+        refused.append("key: nothing happens")
+        for override in ("", "I know this person"):
+            body = {"outcome": "approve", "override_reason": override, "reason_code": "", "note": ""}
+            answer = await page.request.post(self.served.url + "/api/operator/case/decision", data=body)
+            assert answer.status == 409, answer.status
+            refused.append("api: " + (await answer.json())["error"]["code"])
+        answer = await self.citizen.request.post(
+            self.served.url + "/api/session/issuance", data={"sign": "AAAA", "auth": "AAAA"}
+        )
+        assert answer.status == 409, answer.status
+        refused.append("issuance: " + (await answer.json())["error"]["code"])
+        await self.picture(page, "consultant-refused")
+        return refused
+
+    async def reject(self) -> None:
+        page = self.consultant
+        await by(page, "reject").click()
+        await by(page, "reason-1").click()
+        if await by(page, "decision-confirm").count():
+            await by(page, "decision-confirm").click()
+        await self.on_screen(self.citizen, "rejected")
+        await self.picture(self.citizen, "citizen-rejected")
+
+    async def wrap_up(self) -> None:
+        await by(self.consultant, "wrap-up-done").click(timeout=PATIENCE)
+        await expect(by(self.consultant, "wrap-up-done")).to_have_count(0, timeout=PATIENCE)
+
+    async def session_id(self) -> str:
+        response = await self.citizen.request.get(self.served.url + "/api/session")
+        return str((await response.json())["session"]["id"])
+
+    async def session_state(self) -> str:
+        response = await self.citizen.request.get(self.served.url + "/api/session")
+        return str((await response.json())["session"]["state"])
+
+
+NOT_EMPTY = re.compile(".+")
+
+
+async def draw_card(portrait: Path, folder: Path, **given: str) -> tuple[Path, Path]:
+    """The photographed specimen card with the portrait: front, back. ``given``: options of the specimen command."""
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "verification", "specimen", "--portrait", str(portrait), "--out", str(folder), *words,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, error = await process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"no specimen card from {portrait.name}: {error.decode()[-500:]}")
+    return folder / "front_photo.jpg", folder / "back_photo.jpg"
+
+
+class Opened(AsyncExitStack):
+    """A server, two browsers and a card, closed at the end. ``async with Opened() as stack: await stack.open(...)``."""
+
+    async def open(
+        self,
+        folder: Path,
+        portrait: Path,
+        video: Path,
+        *,
+        settings: dict[str, str] | None = None,
+        card: dict[str, str] | None = None,
+        screenshots: Path | None = None,
+    ) -> tuple[Journey, Path, Path]:
+        camera = await asyncio.to_thread(camera_file, video, folder / "camera.mjpeg")
+        front, back = await draw_card(portrait, folder / "card", **(card or {}))
+        served = Served(folder / "data", settings=settings or {})
+        self.push_async_callback(served.stop)
+        await served.start()
+        playwright = await self.enter_async_context(async_playwright())
+        phone = await self.enter_async_context(launch(playwright, camera))
+        desk = await self.enter_async_context(launch(playwright))
+        citizen = await (await phone.new_context(viewport=PHONE, has_touch=True, is_mobile=True)).new_page()
+        consultant = await (await desk.new_context(viewport=DESKTOP)).new_page()
+        for page in (citizen, consultant):
+            page.set_default_timeout(PATIENCE)
+        return Journey(served, citizen, consultant, folder, screenshots=screenshots), front, back
+
+
+async def run(
+    portrait: Path, video: Path, wanted: str, folder: Path, screenshots: Path | None = None, **options: Any
+) -> dict[str, Any]:
+    """The whole session; what happened, as the JSON line says it. ``met``: whether it ended as expected."""
+    async with Opened() as stack:
+        journey, front, back = await stack.open(folder, portrait, video, screenshots=screenshots, **options)
+        report: dict[str, Any] = {"expected": wanted}
+        journey.stages.done("start")
+        try:
+            await journey.sign_in()
+            await journey.apply(front, back)
+            await journey.meet()
+            await journey.picture(journey.citizen, "citizen-call")
+            report["comparison"] = await journey.interview()
+            report["score"] = journey.score
+            if wanted == "issued":
+                await journey.approve()
+                await journey.wrap_up()
+                collected = await journey.collect()
+                report["subject"] = collected["subject"]
+                report["files"] = {name: str(collected[name]) for name in ("p12", "chain")}
+            else:
+                report["refused"] = await journey.try_to_approve_by_every_way()
+                await journey.reject()
+                await journey.wrap_up()
+        except (BrowserError, AssertionError) as error:
+            report["error"] = str(error).splitlines()[0]
+            await journey.picture(journey.citizen, "failed-citizen")
+            await journey.picture(journey.consultant, "failed-consultant")
+        try:
+            report["state"] = await journey.session_state()
+            report["session"] = await journey.session_id()
+        except (BrowserError, KeyError):
+            report["state"] = "unknown"
+        report["seconds"] = journey.stages.seconds
+        report["log"] = [line for line in journey.served.log if '"level": "error"' in line or "Traceback" in line]
+        if "session" in report:
+            report["dossier"] = json.loads(await journey.served.command("dossier", report["session"]))
+    end = {"issued": ("issued",), "refused": ("rejected",)}[wanted]
+    report["met"] = report["state"] in end and "error" not in report and not report["log"]
+    return report
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--portrait", type=Path, required=True)
+    parser.add_argument("--video", type=Path, required=True)
+    parser.add_argument("--expect", choices=("issued", "refused"), default="issued")
+    parser.add_argument("--screenshots", type=Path)
+    asked = parser.parse_args()
+    for file in (asked.portrait, asked.video):
+        if not file.is_file():
+            print(f"no such file: {file}", file=sys.stderr)
+            return 2
+    with tempfile.TemporaryDirectory(prefix="betpe-e2e-") as folder:
+        report = asyncio.run(run(asked.portrait, asked.video, asked.expect, Path(folder), asked.screenshots))
+    report.pop("dossier", None)
+    report.pop("files", None)
+    print(json.dumps(report, ensure_ascii=False))
+    return 0 if report["met"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
