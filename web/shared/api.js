@@ -2,7 +2,7 @@
  * Commands to the server over HTTP.
  *
  * Contract
- *   await get("/api/session"), post(path, body), put(path, body)   -> the answer's JSON
+ *   await get("/api/session"), post(path, body, timeoutMs?), put(path, body)   -> the answer's JSON
  *   await upload(path, blob, {onProgress})                         -> the same, for a picture
  *   Every failure is an ApiError with a stable `code` (the server's, or one of ours: offline, unreachable, timed_out,
  *   server_error), `status` (0 when no answer came), `details`, and `words()`: the sentence in the page's language.
@@ -53,8 +53,8 @@ function noAnswer() {
     : new ApiError("offline", 0, "There is no connection to the network.");
 }
 
-/** @param {string} method @param {string} path @param {unknown} [body] */
-async function command(method, path, body) {
+/** @param {string} method @param {string} path @param {unknown} [body] @param {number} [timeoutMs] */
+async function command(method, path, body, timeoutMs = COMMAND_TIMEOUT_MS) {
   let answer;
   let text;
   try {
@@ -64,7 +64,7 @@ async function command(method, path, body) {
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       credentials: "same-origin",
       cache: "no-store",
-      signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     text = await answer.text();
   } catch (error) {
@@ -79,8 +79,8 @@ async function command(method, path, body) {
 
 /** @param {string} path */
 export const get = (path) => command("GET", path);
-/** @param {string} path @param {unknown} [body] */
-export const post = (path, body = {}) => command("POST", path, body);
+/** @param {string} path @param {unknown} [body] @param {number} [timeoutMs] */
+export const post = (path, body = {}, timeoutMs = undefined) => command("POST", path, body, timeoutMs);
 /** @param {string} path @param {unknown} body */
 export const put = (path, body) => command("PUT", path, body);
 

@@ -19,6 +19,8 @@
 export const LANGUAGES = /** @type {const} */ (["kk", "ru", "en"]);
 /** Each language by its own name. */
 export const LANGUAGE_NAMES = { kk: "Қазақша", ru: "Русский", en: "English" };
+/** The same where there is little room. */
+export const LANGUAGE_SHORT_NAMES = { kk: "Қаз", ru: "Рус", en: "Eng" };
 /** What Intl is asked for. */
 const INTL_LOCALE = { kk: "ru", ru: "ru", en: "en-GB" };
 const KAZAKH_MONTHS = [

@@ -1,6 +1,6 @@
 /** <betpe-languages>: the language switch. Contract: it switches by itself and fires "chosen" (detail: language). */
 import { BetpeElement } from "./element.js";
-import { LANGUAGE_NAMES, LANGUAGES, language, t, useLanguage } from "./i18n.js";
+import { LANGUAGE_NAMES, LANGUAGE_SHORT_NAMES, LANGUAGES, language, t, useLanguage } from "./i18n.js";
 import { html } from "./lit.js";
 
 class BetpeLanguages extends BetpeElement {
@@ -8,7 +8,7 @@ class BetpeLanguages extends BetpeElement {
 
   constructor() {
     super();
-    /** Two letters instead of whole names, where there is little room. */
+    /** Three letters instead of whole names, where there is little room. */
     this.short = false;
   }
 
@@ -32,7 +32,7 @@ class BetpeLanguages extends BetpeElement {
               data-testid="language-${each}"
               @click=${() => this.#choose(each)}
             >
-              ${this.short ? each.toUpperCase() : LANGUAGE_NAMES[each]}
+              ${this.short ? LANGUAGE_SHORT_NAMES[each] : LANGUAGE_NAMES[each]}
             </button>
           `,
         )}

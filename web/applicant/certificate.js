@@ -1,0 +1,52 @@
+/** What the citizen is told of the certificate: certificateWords(view), keepWords(), chainLink() are Lit templates. */
+import { date, t } from "../shared/i18n.js";
+import { icon } from "../shared/icons.js";
+import { html, nothing } from "../shared/lit.js";
+import { notice } from "../shared/parts.js";
+
+/** @param {import("./issuance.js").IssuanceView | null} view */
+export function certificateWords(view) {
+  const { subject_text: subject = {}, not_after: until = "", demonstration = false } = view ?? {};
+  const name = ["surname", "given_names", "patronymic"].map((part) => subject[part]).filter(Boolean).join(" ");
+  return html`
+    <dl class="rows">
+      <div class="row">
+        <dt>${t("certificate.name")}</dt>
+        <dd data-testid="certificate-subject">${name}</dd>
+      </div>
+      <div class="row">
+        <dt>${t("attribute.iin")}</dt>
+        <dd class="numbers">${subject.iin}</dd>
+      </div>
+      <div class="row">
+        <dt>${t("certificate.until")}</dt>
+        <dd data-testid="certificate-until">${until ? date(until) : ""}</dd>
+      </div>
+      <div class="row">
+        <dt>${t("certificate.for")}</dt>
+        <dd>${t("certificate.for.words")}</dd>
+      </div>
+    </dl>
+    ${demonstration ? notice("info", t("demo.banner")) : nothing}
+  `;
+}
+
+export function chainLink() {
+  return html`<a class="button button--secondary button--wide" href="/ca/chain.pem" download="chain.pem" data-testid="save-chain">
+    ${icon("download")}${t("certificate.save_chain")}
+  </a>`;
+}
+
+export function keepWords() {
+  return html`
+    <section class="stack">
+      <h2>${t("certificate.keep.title")}</h2>
+      <ul>
+        <li>${t("certificate.keep.copy")}</li>
+        <li>${t("certificate.keep.nobody")}</li>
+        <li>${t("certificate.keep.use")}</li>
+        <li>${t("certificate.keep.revoke")}</li>
+      </ul>
+    </section>
+  `;
+}

@@ -1,0 +1,2 @@
+/** The start of the citizen's page. */
+import "./app.js";
