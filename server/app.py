@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from server.vault import DiskVault
 log = structlog.get_logger(__name__)
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
+OPENER: web.AppKey[Callable[[Settings], Awaitable[Desk]]] = web.AppKey("OPENER")
 SWEEP_SECONDS = 0.25
 """How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
 
@@ -118,12 +119,15 @@ async def close_desk(desk: Desk) -> None:
     await desk.store.aclose()
 
 
-def build(settings: Settings, web_folder: Path) -> web.Application:
-    """The application; its parts open when it starts and close when it ends."""
+def build(
+    settings: Settings, web_folder: Path, opener: Callable[[Settings], Awaitable[Desk]] = open_desk
+) -> web.Application:
+    """The application; its parts (from ``opener``) open when it starts and close when it ends."""
     app = web.Application(
         middlewares=[security_headers(settings.secure), error_middleware], client_max_size=PICTURE_BYTES
     )
     app[SETTINGS] = settings
+    app[OPENER] = opener
     app[signalling.PAGES] = set()
     add_routes(app)
     add_pages(app, web_folder)
@@ -134,7 +138,7 @@ def build(settings: Settings, web_folder: Path) -> web.Application:
 
 async def _parts(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
-    desk = await open_desk(settings)
+    desk = await app[OPENER](settings)
     app[DESK] = desk
 
     async def ready() -> dict[str, bool]:
@@ -196,21 +200,24 @@ async def _listen(desk: Desk) -> None:
 
 
 async def _sweep(desk: Desk) -> None:
-    """Do what is due. A timer that fails is tried again at the next sweep."""
+    """Do what is due, for ever."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         try:
-            due = await desk.store.due_timers(desk.clock.now())
+            await sweep_once(desk)
         except (SQLAlchemyError, OSError) as error:
             log.error("timers_not_read", error=type(error).__name__)
-            continue
-        for session_id, timer in due:
-            try:
-                await _due(desk, session_id, timer)
-            except (Conflict, DomainError) as error:
-                log.warning("timer_lost_a_race", timer=str(timer), error=type(error).__name__)
-            except Exception as error:
-                log.error("timer_failed", timer=str(timer), error=type(error).__name__, exc_info=True)
+
+
+async def sweep_once(desk: Desk) -> None:
+    """Do what is due now. A timer that fails is tried again at the next sweep."""
+    for session_id, timer in await desk.store.due_timers(desk.clock.now()):
+        try:
+            await _due(desk, session_id, timer)
+        except (Conflict, DomainError) as error:
+            log.warning("timer_lost_a_race", timer=str(timer), error=type(error).__name__)
+        except Exception as error:
+            log.error("timer_failed", timer=str(timer), error=type(error).__name__, exc_info=True)
 
 
 async def _due(desk: Desk, session_id: str, timer: Timer) -> None:

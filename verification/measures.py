@@ -22,9 +22,6 @@ LEFT_LID: Final = (362, 385, 387, 263, 373, 380)
 """Corner, two upper, corner, two lower: the six points of the eye aspect ratio (Soukupova and Cech, 2016)."""
 LIPS: Final = (13, 14, 78, 308)
 """Inner lips: upper, lower, right corner, left corner."""
-CONTOUR: Final = (234, 454)
-"""Where the cheekbones meet the outline of the face."""
-NOSE_WINGS: Final = (129, 358)
 FACE_OVAL: Final = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148,
                     176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 SKIN_CENTRES: Final = (151, 205, 425)
@@ -87,12 +84,11 @@ class FaceMeasures:
     """Opening of the inner lips over their width: about 0 closed, 0.6 wide open."""
     eye_distance: float
     """Pixels between the outer corners of the eyes, corrected for yaw."""
-    nearness: float
-    """Width of the nose over the width of the face, corrected for yaw: grows as perspective does when a real head
-    comes nearer, stays when a flat picture does."""
     skin: Colour
     surround: Colour
     """Mean colour of forehead and cheeks, and of what stands left and right of the head."""
+    nearing: float | None = None
+    """1/cm, parallax.Motion.nearing against a look at rest; None where it was not measured."""
 
     @property
     def eyes(self) -> float:
@@ -133,7 +129,6 @@ def of_landmarks(
     yaw, pitch, roll = pose(points)
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     foreshortening = max(math.cos(math.radians(yaw)), 0.5)  # beyond 60 degrees nothing here is measured
-    face_width = _distance(points, *CONTOUR)
     lips = _distance(points, LIPS[2], LIPS[3])
     return FaceMeasures(
         at=frame.received_at,
@@ -153,7 +148,6 @@ def of_landmarks(
         left_eye=lid_ratio(points, LEFT_LID),
         mouth=_distance(points, LIPS[0], LIPS[1]) / lips if lips > 0 else 0.0,
         eye_distance=_distance(points, *mesh.RIGHT_EYE) / foreshortening,
-        nearness=_distance(points, *NOSE_WINGS) / face_width if face_width > 0 else 0.0,
         skin=_skin(points, pixels),
         surround=_surround(low, high, pixels),
     )
@@ -162,13 +156,15 @@ def of_landmarks(
 class FaceMeter:
     """Measures frame after frame of one stream; follows the face, and looks for faces anew a few times a second.
 
-    Picklable and small: three numbers and a region.
+    Picklable and small: a few numbers, a region and the last mesh.
     """
 
     DETECT_EVERY: Final = 0.25
     """Seconds between runs of the detector while the mesh holds the face: a second face is seen within this time."""
 
     def __init__(self) -> None:
+        self.points: NDArray[np.float32] | None = None
+        """The mesh (468, 3) of the last frame; None where it held no face."""
         self._region: mesh.Region | None = None
         self._faces = 0
         self._detected_at = -math.inf
@@ -184,8 +180,9 @@ class FaceMeter:
             self._look(pixels, frame.received_at)
             found = mesh.landmarks(pixels, self._region) if self._region is not None else None
         if found is None:
-            self._region = None
+            self._region = self.points = None
             return None
+        self.points = found.points
         self._region = mesh.region_of_landmarks(found.points)
         return of_landmarks(found.points, found.presence, pixels, self._faces, frame)
 

@@ -33,7 +33,9 @@ _ALIASES: Final = {"<": "＜くへヘ〈《«‹Λ∧⟨", "I": "|"}
 _FLOOR: Final = 1e-6
 _SURE_NAME: Final = 0.5
 """Least probability of a letter outside the check digits' reach, among those allowed there (docs/document.md)."""
-_ALTERNATIVE: Final = 1e-3
+_BEYOND_DOUBT: Final = 0.8
+"""Least probability of every protected character at which a wrong check digit is the card's, not the reading's."""
+_ALTERNATIVE: Final = 1e-2
 """A reading less likely than this, at its place, is never tried in a repair."""
 _CLEAR: Final = 2.0
 """Natural logarithm of how much likelier a repair must be than the next one that the check digits also allow."""
@@ -44,13 +46,15 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ZoneReading:
-    """A zone as read. ``sure``: the letters that no check digit covers are each read clearly.
+    """A zone as read. ``sure``: the characters that no check digit covers are each read clearly; ``clear``: so are,
+    beyond doubt, all that check digits cover.
 
     ``repaired`` counts characters that were changed because check digits proved it; ``quad`` is where the zone is.
     """
 
     mrz: mrz.Mrz
     sure: bool
+    clear: bool
     confidence: float
     repaired: int
     quad: Quad
@@ -59,6 +63,11 @@ class ZoneReading:
     def proven(self) -> bool:
         """Every check digit holds and every other letter is read clearly."""
         return self.mrz.valid and self.sure
+
+    @property
+    def wrong(self) -> bool:
+        """A check digit is wrong on the card itself, not in the reading."""
+        return self.clear and not self.mrz.valid
 
 
 @cache
@@ -409,6 +418,7 @@ def _read_rows(format_: Format, rows: Sequence[_Candidate]) -> ZoneReading | Non
     return ZoneReading(
         mrz=parsed,
         sure=_sure(format_, decoded),
+        clear=_clear(format_, decoded),
         confidence=float(np.exp(np.mean([line.score for line in decoded]))),
         repaired=repaired,
         quad=np.ascontiguousarray(quad, dtype=np.float32),
@@ -434,6 +444,16 @@ def _sure(format_: Format, decoded: Sequence[_Decoded]) -> bool:
         if min(likelihood, float(row.present[place])) < _SURE_NAME:
             return False
     return True
+
+
+def _clear(format_: Format, decoded: Sequence[_Decoded]) -> bool:
+    free = set(_unprotected(format_))
+    return all(
+        min(float(np.exp(row.places[place].max())), float(row.present[place])) >= _BEYOND_DOUBT
+        for line, row in enumerate(decoded)
+        for place in range(len(row.text))
+        if (line, place) not in free
+    )
 
 
 def _repair(format_: Format, decoded: Sequence[_Decoded]) -> tuple[mrz.Mrz, int] | None:

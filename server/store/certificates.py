@@ -13,7 +13,7 @@ from server.ports import CertificateOrder, CertificateProfile, Conflict, Issuanc
 from server.proofing import Session
 from server.store.sessions import NO_TIMERS, write_move
 from server.store.tables import certificate, certificate_order
-from server.store.transactions import Transactions
+from server.store.transactions import Transactions, in_turn
 
 
 class CertificateRows(Transactions):
@@ -41,6 +41,7 @@ class CertificateRows(Transactions):
         profiles = [order.profile.value for order in orders]
         same = select(ordered.profile).where(ordered.session_id == session.id, ordered.profile.in_(profiles))
         async with self.writing() as connection:
+            await in_turn(connection, "certificate_order")
             after = await write_move(connection, session, events, timers)
             if (await connection.execute(same)).first() is not None:
                 raise Conflict(f"session {session.id} has its certificate orders already")

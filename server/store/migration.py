@@ -6,13 +6,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from server.store.transactions import Transactions, open_engine
+from server.store.transactions import Transactions, in_turn, open_engine
 
 SCRIPTS = Path(__file__).parent / "migrations"
-
-_POSTGRESQL_LOCK = 0x6265747065  # "betpe": any number, as long as all our processes take the same
 
 
 async def migrate(url: str) -> None:
@@ -20,8 +18,7 @@ async def migrate(url: str) -> None:
     rows = Transactions(open_engine(url))
     try:
         async with rows.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
+            await in_turn(connection, "migration")
             await connection.run_sync(_upgrade)
     finally:
         await rows.aclose()

@@ -15,7 +15,7 @@ from server.ports import ChatMessage, Leg, Timer
 from server.store.tables import check_result, message
 from server.store.tables import timer as timer_table
 from server.store.trail import write_events
-from server.store.transactions import Transactions
+from server.store.transactions import Transactions, in_turn
 
 
 async def write_timers(connection: AsyncConnection, session_id: str, timers: Mapping[Timer, datetime | None]) -> None:
@@ -57,6 +57,7 @@ class RecordRows(Transactions):
         columns = message.c
         own = columns.session_id == session_id
         async with self.writing() as connection:
+            await in_turn(connection, f"message {session_id}")
             first = await connection.execute(
                 select(message).where(own, columns.sender == sender.value, columns.client_id == client_id)
             )

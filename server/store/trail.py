@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.audit import GENESIS, Event, StoredEvent, link
 from server.store.tables import audit_event
-from server.store.transactions import Transactions
+from server.store.transactions import Transactions, in_turn
 
 
 async def write_events(connection: AsyncConnection, events: Sequence[Event]) -> None:
     """Append the events, each to its stream, in the order given."""
+    await in_turn(connection, *{f"audit_event {event.stream}" for event in events})
     heads: dict[str, tuple[int, str]] = {}
     rows = []
     for event in events:

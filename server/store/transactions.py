@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -56,6 +56,16 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads and then writes fails at once when another has written in between.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+async def in_turn(connection: AsyncConnection, *names: str) -> None:
+    """From here until this transaction ends, no other one passes here with one of the names.
+
+    For what is read and then continued: a chain's head, the last number. SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        for name in sorted(names):  # in one order, or two could wait for each other
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
 class Transactions:

@@ -192,6 +192,17 @@ async def test_a_key_is_ordered_once_whoever_asks(store: Store) -> None:
     assert await store.audit_events("b") == []
 
 
+async def test_a_key_that_many_order_at_once_goes_to_one(store: Store) -> None:
+    sessions = [await _new(store, name) for name in "abcde"]
+    tries = [
+        store.place_orders(session, [order(session.id, SIGN, number)], {SIGN: "k1"})
+        for number, session in enumerate(sessions, start=1)
+    ]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(result, Session) for result in results) == 1
+    assert sum(isinstance(result, IssuanceRefused) for result in results) == 4
+
+
 async def test_a_key_of_a_certificate_made_elsewhere_is_not_ordered(store: Store) -> None:
     await store.record_certificates(await _new(store, "a"), [issued("a", key="k1")])
     with pytest.raises(IssuanceRefused):

@@ -56,18 +56,10 @@ def modes_in(folder: Path) -> dict[str, int]:
 
 
 async def another_process(*arguments: str) -> Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "tests.contract.store_process",
-        *arguments,
-        cwd=ROOT,
-        stdout=PIPE,
-        stderr=PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    command = [sys.executable, "-W", "error", "-m", "tests.contract.store_process", *arguments]
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    environment = {**os.environ, "PYTHONPATH": paths}
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=PIPE, env=environment)
 
 
 # --- several at once --------------------------------------------------------------------------------

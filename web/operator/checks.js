@@ -10,6 +10,8 @@ import { checkName, outcomeStatus, reasonWords } from "./words.js";
 
 /** dlib's answer only confirms or contradicts: it has no score of its own to show (verification/contract.py). */
 const WITHOUT_SCORE = ["face_second_opinion"];
+/** A check that is not in the policy stands after the one it belongs to; else at the end. @type {Record<string, string>} */
+const BESIDE = { face_second_opinion: "face_match" };
 
 /** @typedef {import("./types.js").Check} Check */
 /** @typedef {{name: string, outcome: import("./types.js").Outcome, effect: string, reasons: string[], remedy: string, check: Check | null}} Row */
@@ -25,7 +27,9 @@ export function checkRows(hand) {
   for (const check of hand.checks) {
     if (rows.some((row) => row.name === check.check)) continue;
     const { outcome, reasons } = check;
-    rows.push({ name: check.check, outcome, effect: "supports", reasons, remedy: "", check });
+    const row = { name: check.check, outcome, effect: "supports", reasons, remedy: "", check };
+    const after = rows.findIndex(({ name }) => name === BESIDE[check.check]);
+    rows.splice(after < 0 ? rows.length : after + 1, 0, row);
   }
   // What is only there in some cases (typed_text) and is not here says nothing.
   return rows.filter((row) => row.outcome !== "not_run" || row.effect !== "supports" || row.check);
