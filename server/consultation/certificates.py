@@ -59,6 +59,8 @@ async def fulfil(desk: Desk, session_id: str) -> list[IssuedCertificate]:
     orders = await desk.store.orders(session_id)
     try:
         issued = [await _enrol(desk, order) for order in orders]
+    except IssuanceRefused:
+        raise
     except Exception as error:
         # Whatever the CA's reason: the order stands, and the next request tries the same one again.
         log.error("enrolment_failed", session=session_id, error=type(error).__name__)
