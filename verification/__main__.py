@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -67,6 +67,22 @@ def compare(
         result = face.compare(portrait, [images.read(path) for path in probes], second_opinion=second_opinion)
     say(comparison_report.as_json(result), comparison_report.as_text(result), as_json)
     raise typer.Exit(EXIT_CODES[result.result.outcome])
+
+
+@app.command(name="document")
+def read_document(
+    front: Annotated[Path, typer.Argument(help="The side with the portrait, or a passport's data page.")],
+    back: Annotated[Path | None, typer.Argument(help="The other side of a card.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read an identity document and check its parts against each other."""
+    from verification import document, document_report, images
+
+    with answering(as_json):
+        other = None if back is None else images.read(back)
+        reading = document.read(images.read(front), other, datetime.now(UTC))
+    say(document_report.as_json(reading), document_report.as_text(reading), as_json)
+    raise typer.Exit(EXIT_CODES[document.overall(reading)])
 
 
 @app.command()
