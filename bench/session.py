@@ -24,7 +24,7 @@ def measure() -> list[dict[str, Any]]:
     undo = 5.0
     value = round(seconds["approval_sealed"] + seconds["signature"], 2)
     how = "make bench ONLY=session"
-    rows = [
+    return [
         {
             "name": "session.approve_to_certificate",
             "value": value,
@@ -56,4 +56,3 @@ def measure() -> list[dict[str, Any]]:
             "how": how,
         },
     ]
-    return rows

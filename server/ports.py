@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -36,7 +37,8 @@ class MediaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LegEvent:
-    """A change that the media engine reports: connected, silent (no packet for 3 s), closed."""
+    """A change that the media engine reports: connected, silent (no packet for 3 s), closed, recording,
+    recording_failed."""
 
     call: str
     leg: Leg
@@ -53,6 +55,31 @@ class LegStatistics:
     height: int
     packets_lost: int
     bits_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """How a call is to be recorded."""
+
+    folder: Path
+    """Where the files go; it must exist."""
+    session: str
+    key: bytes
+    """32 bytes; the files are encrypted with keys derived from it."""
+    previous: str = ""
+    """What the chain of the first segments begins with: the session's newest audit hash (hex)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSegment:
+    """One leg's recording from a connection to its end."""
+
+    leg: Leg
+    number: int
+    path: Path
+    chain: str
+    """The last chain value (hex)."""
+    size: int
 
 
 class Media(Protocol):
@@ -83,6 +110,17 @@ class Media(Protocol):
 
     def events(self) -> AsyncIterator[LegEvent]:
         """Changes of all legs, in order, for the one task that listens. Bounded: oldest are dropped."""
+
+    async def record(self, call: str, plan: RecordingPlan) -> None:
+        """Keep both legs' sound and picture from now on, each connection as the next segment of its leg's chain.
+
+        LegEvents tell ``recording`` for each segment that begins, and ``recording_failed`` when one cannot be
+        written (the call must not go on then). Segments of an earlier process are continued. Repeating it is harmless.
+        Raises MediaError: media_recording_failed (no room, folder not writable).
+        """
+
+    async def stop_recording(self, call: str) -> list[RecordedSegment]:
+        """Seal and close the segments; all that were written in this process, in order. Empty if none."""
 
     async def close(self, call: str) -> None:
         """End both legs and free everything. Idempotent."""

@@ -99,8 +99,10 @@ async def compare(desk: Desk, session: Session, operator_id: str) -> Session:
             },
         )
         await record(desk, session.id, result, actor, images, **context)
+    done = StepRecord("compare", "done", desk.clock.now(), operator_id)
+    session = await change(desk, session.id, lambda s: Change(replace(s, steps=(*s.steps, done))))
     await desk.tell(session)
-    return await session_of(desk, session.id)
+    return session
 
 
 async def capture_still(desk: Desk, session: Session, operator_id: str) -> Session:

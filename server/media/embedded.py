@@ -11,10 +11,12 @@ from typing import Any
 
 from server.media import translator
 from server.media.aiortc_internals import Network, Peer, PortsExhausted, check_versions, host_addresses
+from server.media.call_recording import CallRecording
 from server.media.offers import read_candidate, read_offer
+from server.media.recorder import LEAST_FREE, Recorder
 from server.media.tap import Decoder, Tap
 from server.media.translator import StreamParameters, Terminal
-from server.ports import Leg, LegEvent, LegStatistics, MediaError
+from server.ports import Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
 from verification.contract import Frame
 
 SILENCE = 3.0  # seconds without any datagram (media, reports or STUN) after which a leg is called silent
@@ -116,12 +118,14 @@ class EmbeddedMedia:
         loopback: bool = False,
         max_calls: int = 100,
         start_bitrate: int = 600_000,
+        least_free: int = LEAST_FREE,
     ) -> None:
         """``addresses``: local addresses to bind, None for all of this host's (with ``loopback``, 127.0.0.1 too).
 
         ``ports``: first and last UDP port, one is used per leg and address. ``announced``: the address told to
         browsers where it is not the local one. ``start_bitrate``: bits per second at which a browser's encoder begins
-        (Chromium takes 10 s to reach its rate without it). Raises InternalsChanged with an unknown aiortc.
+        (Chromium takes 10 s to reach its rate without it). ``least_free``: bytes of room without which no recording
+        begins. Raises InternalsChanged with an unknown aiortc.
         """
         check_versions()
         self.network = Network(
@@ -131,6 +135,8 @@ class EmbeddedMedia:
         )
         self.start_bitrate = start_bitrate
         self.decoder = Decoder()
+        self.recorder = Recorder(least_free=least_free)
+        self._recordings: dict[str, CallRecording] = {}
         self._max_calls = max_calls
         self._calls: dict[str, dict[Leg, _LegState]] = {}
         self._warming: asyncio.Task[None] | None = None
@@ -196,8 +202,32 @@ class EmbeddedMedia:
         while True:
             yield await self._events.get()
 
+    async def record(self, call: str, plan: RecordingPlan) -> None:
+        """See server.ports.Media.record."""
+        if call in self._recordings:
+            return
+
+        def tell(leg: Leg, kind: str) -> None:
+            self._tell(call, leg, kind)
+
+        try:
+            recording = await CallRecording.prepare(self.recorder, plan, tell)
+        except OSError as error:
+            raise MediaError("media_recording_failed", "The call cannot be recorded: " + _reason(error)) from error
+        if self._recordings.setdefault(call, recording) is not recording:
+            return
+        for state in self._calls.get(call, {}).values():
+            if state.terminal is not None:
+                recording.begin(state.leg, state.terminal)
+
+    async def stop_recording(self, call: str) -> list[RecordedSegment]:
+        """See server.ports.Media.stop_recording."""
+        recording = self._recordings.pop(call, None)
+        return [] if recording is None else await recording.close()
+
     async def close(self, call: str) -> None:
         """See server.ports.Media.close."""
+        await self.stop_recording(call)
         for state in self._calls.pop(call, {}).values():
             self._end(state)
         if self._closing:
@@ -205,12 +235,13 @@ class EmbeddedMedia:
 
     async def aclose(self) -> None:
         """End every call and the decoding worker."""
-        for call in list(self._calls):
+        for call in {*self._calls, *self._recordings}:
             await self.close(call)
         if self._closing:
             await asyncio.wait(list(self._closing))
         if self._warming is not None:
             await self._warming
+        await self.recorder.aclose()
         await self.decoder.aclose()
 
     # --- what legs tell ----------------------------------------------------------------------------
@@ -224,6 +255,9 @@ class EmbeddedMedia:
             if other is not state and other.terminal is not None:
                 translator.connect(state.terminal, other.terminal)
         self.tell(state, "connected")
+        recording = self._recordings.get(state.call)
+        if recording is not None:
+            recording.begin(state.leg, state.terminal)
 
     def leg_gone(self, state: _LegState) -> None:
         """A leg's connection failed or its browser closed it."""
@@ -232,9 +266,12 @@ class EmbeddedMedia:
             self.tell(state, "closed")
 
     def tell(self, state: _LegState, kind: str) -> None:
+        self._tell(state.call, state.leg, kind)
+
+    def _tell(self, call: str, leg: Leg, kind: str) -> None:
         if self._events.full():
             self._events.get_nowait()
-        self._events.put_nowait(LegEvent(state.call, state.leg, kind))
+        self._events.put_nowait(LegEvent(call, leg, kind))
 
     # --- bookkeeping -------------------------------------------------------------------------------
 
@@ -260,5 +297,12 @@ class EmbeddedMedia:
         for other in self._calls.get(state.call, {}).values():
             if other.terminal is not None and state.terminal is not None:
                 translator.part(other.terminal, state.terminal)
+        recording = self._recordings.get(state.call)
+        if recording is not None and state.terminal is not None:
+            recording.end(state.leg, state.terminal)
         with contextlib.suppress(ConnectionError):
             await state.close()
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or 'it cannot be written'}."

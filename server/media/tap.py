@@ -188,7 +188,7 @@ class Tap:
         if self._id is None:
             self._id = self._decoder.register(self)
             self._assembler = Assembler(self._on_frame, self.restart)
-            self._incoming.taps = (*self._incoming.taps, self._assembler.push)
+            self._incoming.taps = (*self._incoming.taps, self._assembler)
             self.restart()
 
     def _on_frame(self, frame: EncodedFrame) -> None:
@@ -219,8 +219,7 @@ class Tap:
 
     def _detach(self) -> None:
         self._linger = None
-        push = self._assembler.push
-        self._incoming.taps = tuple(tap for tap in self._incoming.taps if tap != push)
+        self._incoming.taps = tuple(tap for tap in self._incoming.taps if tap is not self._assembler)
         if self._id is not None:
             self._decoder.forget(self._id)
             self._id = None

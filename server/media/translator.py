@@ -58,8 +58,14 @@ class Wire(Protocol):
     def send_rtcp(self, packet: bytes) -> None: ...
 
 
-PacketTap = Callable[[int, int, bool, bytes], None]
-"""(sequence number, RTP timestamp, marker, payload) of each packet as it arrives, repaired ones included."""
+class PacketTap(Protocol):
+    """Looks at a stream beside the one who gets it."""
+
+    def push(self, sequence: int, timestamp: int, last: bool, payload: bytes) -> None:
+        """Each packet as it arrives, repaired ones included: sequence number, RTP timestamp, marker, payload."""
+
+    def reset(self) -> None:
+        """What follows has other numbers and another clock."""
 
 
 class Outgoing:
@@ -221,6 +227,8 @@ class Incoming:
         self.reception = Reception(self.parameters.clock_rate, repair=self.video)
         self.sender_report = None
         self._cache = [None] * len(self._cache)
+        for tap in self.taps:
+            tap.reset()
 
     def cached(self, sequence: int) -> tuple[int, int, bytes] | None:
         """(timestamp, marker bit, payload) of a packet that is still kept."""
@@ -241,7 +249,7 @@ class Incoming:
         for output in self.outputs:
             output.forward(self, sequence, timestamp, marker, payload, now)
         for tap in self.taps:
-            tap(sequence, timestamp, marker != 0, payload)
+            tap.push(sequence, timestamp, marker != 0, payload)
         self.last_media = now
 
 

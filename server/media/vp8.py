@@ -112,6 +112,12 @@ class Assembler:
             self._take(*packet)
             self._next = (self._next + 1) & 0xFFFF
 
+    def reset(self) -> None:
+        """The next packet is of another stream."""
+        self._next = None
+        self._waiting.clear()
+        self._abandon()
+
     def _abandon(self) -> None:
         self._parts.clear()
         self._whole = False

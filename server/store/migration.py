@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from server.store.transactions import Transactions, in_turn, open_engine
+from server.store.transactions import Transactions, in_turn, open_engine, use_write_ahead_log
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -17,6 +18,7 @@ async def migrate(url: str) -> None:
     """Run the revisions that are missing, all in one transaction; another process that starts meanwhile waits."""
     rows = Transactions(open_engine(url))
     try:
+        await asyncio.to_thread(use_write_ahead_log, url)
         async with rows.writing() as connection:
             await in_turn(connection, "migration")
             await connection.run_sync(_upgrade)

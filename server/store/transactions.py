@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 from sqlalchemy import Connection, event, text
@@ -17,6 +19,8 @@ BUSY_SECONDS = 10
 
 CONNECTIONS = 4
 """Kept open. Each aiosqlite connection is a thread; writers take turns anyway."""
+
+_MODE_RETRY_SECONDS = 0.02
 
 _WRITES = "betpe_writes"
 
@@ -39,12 +43,32 @@ def open_engine(url: str) -> AsyncEngine:
     return engine
 
 
+def use_write_ahead_log(url: str) -> None:
+    """Set a SQLite file's journal mode, once for all its connections to come; nothing for another database.
+
+    Blocks. Two connections that change the mode of a new file refuse each other at once, without the busy timeout
+    (each would wait for the other's shared lock), so whoever is refused tries again.
+    """
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite" or not parts.database:
+        return
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with closing(sqlite3.connect(parts.database, timeout=BUSY_SECONDS)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_MODE_RETRY_SECONDS)
+
+
 def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver's own would come late and deferred
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
-        "journal_mode=WAL",
         "synchronous=FULL",  # WAL with NORMAL may lose the last commits on power loss (sqlite.org/wal.html)
         "foreign_keys=ON",
     ):
