@@ -123,6 +123,7 @@ export class BetpeSteps extends BetpeElement {
               <button
                 type="button"
                 class="step__button"
+                title=${code("step", step)}
                 aria-current=${ifDefined(current ? "step" : undefined)}
                 data-testid="step-${step}"
                 data-outcome=${outcome ?? ""}
@@ -130,7 +131,8 @@ export class BetpeSteps extends BetpeElement {
                 @click=${() => (this.picked = step === this.case.next_step ? null : step)}
               >
                 <span class="step__sign">${sign ? icon(sign) : index + 1}</span>
-                <span>${code("step", step)}<span class="hidden-visually">, ${code("step_outcome", state)}</span></span>
+                <span class="step__name">${code("step", step)}</span>
+                <span class="hidden-visually">, ${code("step_outcome", state)}</span>
               </button>
             </li>
           `;
