@@ -21,6 +21,7 @@ from typing import Any
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Locator, Page, async_playwright, expect
 
+from server.proofing import STEPS
 from tests.browser.chromium import camera_file, launch
 from tests.browser.served import Served
 
@@ -151,6 +152,8 @@ class Journey:
         page = self.consultant
         for _ in range(6):
             before = await self.done_steps()
+            await expect(by(page, f"step-{STEPS[before]}")).to_have_attribute("aria-current", "step", timeout=PATIENCE)
+            await expect(by(page, "step-next")).to_be_enabled(timeout=PATIENCE)
             await page.keyboard.press("Space")
             await self.until_steps(before + 1)
         await page.keyboard.press("KeyC")
