@@ -282,6 +282,9 @@ class Store(Protocol):
 
     async def session(self, session_id: str) -> Session | None: ...
 
+    async def recent(self, limit: int) -> list[Session]:
+        """The latest sessions, newest first."""
+
     async def session_by_token(self, token_sha256: str) -> Session | None: ...
 
     async def save(
