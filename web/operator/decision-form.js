@@ -119,9 +119,16 @@ export class BetpeDecisionForm extends BetpeElement {
     `;
   }
 
+  #remarkList() {
+    return html`
+      <ul class="decide__remarks">
+        ${this.remarks.map((remark) => html`<li>${icon("warning")}${remark}</li>`)}
+      </ul>
+    `;
+  }
+
   #override() {
     return html`
-      <ul class="decide__remarks">${this.remarks.map((remark) => html`<li>${icon("warning")}${remark}</li>`)}</ul>
       <label class="decide__label" for="override-reason">
         <b>${t("decide.reason")}</b>
         <span class="quiet" id="decision-hint">${t("decide.approve.hint")}</span>
@@ -152,8 +159,9 @@ export class BetpeDecisionForm extends BetpeElement {
     return html`
       <form class="decide decide--${this.kind}" @submit=${submit} data-testid="decision-form">
         <h2 tabindex="-1">${t(`decide.${this.kind}.title`)}</h2>
-        ${approve ? this.#override() : html`${this.#reasonList()}${this.#note()}`}
+        ${approve ? this.#remarkList() : this.#reasonList()}
         ${this.fault ? html`<p class="field__error" role="alert" data-testid="decision-fault">${icon("warning")}${this.fault}</p>` : nothing}
+        ${approve ? this.#override() : this.#note()}
         <div class="decide__buttons">
           <button class="button ${this.kind === "reject" ? "button--danger" : ""}" data-testid="decision-confirm" ?disabled=${this.busy}>
             ${t(`decide.${this.kind}.confirm`)}<kbd class="key" aria-hidden="true">Enter</kbd>

@@ -30,7 +30,7 @@ function afterCall(desk, snapshot, service) {
         ${service.pause_reasons.map(
           (each) => html`
             <option value=${each} ?selected=${chosen === each}>
-              ${t("header.pause_because", { reason: code("pause_reason", each) })}
+              ${pauseWords(each)}
             </option>
           `,
         )}
@@ -39,11 +39,15 @@ function afterCall(desk, snapshot, service) {
   `;
 }
 
+/** @param {string} reason empty where nobody chose one: who has just signed in */
+const pauseWords = (reason) =>
+  reason ? t("header.pause_because", { reason: code("pause_reason", reason) }) : t("rest.paused.title");
+
 /** @param {import("./types.js").Snapshot} snapshot */
 const availability = ({ operator }) =>
   operator.availability === "ready"
     ? status("ok", t("rest.ready.title"))
-    : status("off", t("header.pause_because", { reason: code("pause_reason", operator.pause_reason) }));
+    : status("off", pauseWords(operator.pause_reason));
 
 /**
  * @param {import("./desk.js").Desk} desk

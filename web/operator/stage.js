@@ -152,9 +152,26 @@ class BetpeStage extends BetpeElement {
     `;
   }
 
+  #muteButton() {
+    const { muted } = this.talk;
+    return html`
+      <button
+        type="button"
+        class="line-button ${muted ? "line-button--off" : ""}"
+        aria-pressed=${muted ? "true" : "false"}
+        aria-label=${t(muted ? "media.unmute" : "media.mute")}
+        aria-keyshortcuts="M"
+        data-testid="mute"
+        @click=${() => this.talk.toggleMute()}
+      >
+        ${icon(muted ? "microphone_off" : "microphone")}<span>${t(muted ? "line.muted" : "line.sound_on")}</span>
+        <kbd class="key" aria-hidden="true">${label("mute")}</kbd>
+      </button>
+    `;
+  }
+
   render() {
     const instead = this.#instead();
-    const { muted } = this.talk;
     return html`
       <div class="stage__frame ${instead ? "stage__frame--empty" : ""}">
         <video
@@ -169,18 +186,7 @@ class BetpeStage extends BetpeElement {
         ${instead ? html`<div class="stage__instead" role="status">${instead}</div>` : nothing}
       </div>
       <div class="stage__line">
-        <button
-          type="button"
-          class="line-button ${muted ? "line-button--off" : ""}"
-          aria-pressed=${muted ? "true" : "false"}
-          aria-label=${t(muted ? "media.unmute" : "media.mute")}
-          aria-keyshortcuts="M"
-          data-testid="mute"
-          @click=${() => this.talk.toggleMute()}
-        >
-          ${icon(muted ? "microphone_off" : "microphone")}<span>${t(muted ? "line.muted" : "line.sound_on")}</span>
-          <kbd class="key" aria-hidden="true">${label("mute")}</kbd>
-        </button>
+        ${this.talk.own.status === "on" ? this.#muteButton() : nothing}
         ${this.silent
           ? html`<button type="button" class="line-button line-button--off" data-testid="sound-on" @click=${this.#soundOn}>${icon("sound")}<span>${t("media.tap_to_play")}</span></button>`
           : nothing}

@@ -11,6 +11,8 @@ import { label } from "./keys.js";
 import { loadScript, say } from "./script.js";
 
 const COMPARE = "compare";
+/** Not a step: what to say while the decision can still be taken back. */
+const CLOSING = "closing";
 const NOTE_LENGTH = 1000;
 const ICONS = /** @type {const} */ ({ done: "tick", problem: "warning", skipped: "back" });
 
@@ -142,9 +144,18 @@ export class BetpeSteps extends BetpeElement {
   }
 
   #sentence() {
+    if (this.case.state === "deciding") return this.#spoken(CLOSING);
     const step = this.current;
     if (!this.live) return html`<p class="quiet">${t("steps.not_begun")}</p>`;
     if (!step) return html`<p class="steps__all-done">${icon("tick")}${t("steps.all_done")}</p>`;
+    return html`
+      ${this.#spoken(step)}
+      <p class="steps__look small"><b>${t("steps.look")}:</b> ${t(`look.${step}`)}</p>
+    `;
+  }
+
+  /** What to say, in the citizen's language, and what it means where that is not the page's. @param {string} step */
+  #spoken(step) {
     const spoken = this.case.language;
     const sentence = say(spoken, step, { operator: this.operatorName });
     const translated = spoken === language() ? "" : t(`say.${step}`, { operator: this.operatorName });
@@ -153,7 +164,6 @@ export class BetpeSteps extends BetpeElement {
         <span class="steps__say-label" lang=${language()}>${t("steps.say")}</span>${sentence}
       </p>
       ${translated ? html`<p class="steps__translated quiet small">${translated}</p>` : nothing}
-      <p class="steps__look small"><b>${t("steps.look")}:</b> ${t(`look.${step}`)}</p>
     `;
   }
 
