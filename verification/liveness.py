@@ -41,6 +41,8 @@ TRAIL: Final = 240
 """Frames remembered: the longest window (8.2 s) at 25 frames a second and more; older ones of a step fall out."""
 LOST: Final = 0.25
 """Share of a step's frames without a face, or seconds in a row / 2, past which the step cannot be judged."""
+LOOK_ANYWAY: Final = 1.5
+"""Seconds after a step at which the face is compared even if it does not rest as it did (it may be another's)."""
 JUMP: Final = 0.6
 """Face widths between two frames at most 0.2 s apart: no head moves like that, a cut does."""
 SAME_PERSON: Final = 0.408
@@ -214,7 +216,7 @@ class Judge:
         if measures is not None:
             measures = self._with_depth(frame, measures)
             self._note(index, measures)
-            if self._look_due and self._running is None and abs(measures.yaw) < FRONTAL and self._settled(measures):
+            if self._running is None and self._may_look(measures):
                 self._look(frame)
         feedback = self._advance(index, frame.received_at, measures)
         self._milliseconds += 1000 * (time.perf_counter() - started)
@@ -315,6 +317,11 @@ class Judge:
             return measures
         moved = parallax.motion(self._rest_look, parallax.look(frame.pixels, points))
         return replace(measures, nearing=moved.nearing)
+
+    def _may_look(self, measures: FaceMeasures) -> bool:
+        """A look is due and the face is straight: calm as at the beginning, or after a while as it is."""
+        waited = self.outcomes and measures.at - (self.outcomes[-1].ended_at or measures.at) > LOOK_ANYWAY
+        return self._look_due and abs(measures.yaw) < FRONTAL and (bool(waited) or self._settled(measures))
 
     def _look(self, frame: Frame) -> None:
         """Compare the face with the one at the beginning, at rest, before the first step and after each."""
