@@ -1,4 +1,4 @@
-"""The command line: run, migrate, operator, dossier, audit, openapi. ``python -m server --help``."""
+"""The command line: run, migrate, operator, dossier, audit, revoke, openapi. ``python -m server --help``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -177,6 +178,17 @@ def operator_list() -> None:
 
 
 @cli.command()
+def sessions(limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20) -> None:
+    """Print the latest sessions: id, state, when they began, how many calls. No personal data."""
+
+    async def latest(store: Any) -> Any:
+        return await store.recent(limit)
+
+    for session in _with_store(latest):
+        typer.echo(f"{session.id}\t{session.state}\t{session.created_at:%Y-%m-%d %H:%M:%S}Z\t{session.calls}")
+
+
+@cli.command()
 def dossier(
     session: str,
     pictures: Annotated[Path | None, typer.Option(help="A folder to write the decrypted pictures to.")] = None,
@@ -230,6 +242,29 @@ def audit_verify() -> None:
     typer.echo(f"{streams} streams, {broken} broken")
     if broken:
         raise typer.Exit(1)
+
+
+class Reason(StrEnum):
+    """Why certificates are revoked (server/consultation/revoking.py)."""
+
+    KEYS_LOST = "keys_lost"
+    NO_LONGER_WANTED = "no_longer_wanted"
+    KEYS_EXPOSED = "keys_exposed"
+    ISSUED_WRONGLY = "issued_wrongly"
+
+
+@cli.command()
+def revoke(session: str, reason: Annotated[Reason, typer.Option(help="Kept in the audit trail.")]) -> None:
+    """Revoke the certificates issued in a session. It cannot be undone; the next revocation list names them."""
+    from server.app import SystemClock
+    from server.consultation import revoking
+
+    async def go(store: Any) -> list[Any]:
+        await revoking.revoke(store, SystemClock(), session, "system", str(reason))
+        return list(await store.certificates(session))
+
+    for one in _with_store(go):
+        typer.echo(f"{one.profile}\t{one.serial_number:x}\trevoked {one.revoked_at.isoformat()}")
 
 
 @cli.command()

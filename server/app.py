@@ -68,6 +68,7 @@ def open_issuer(settings: Settings) -> EmbeddedIssuer:
         issuing_url=f"{base}/issuing.cer",
         crl_url=f"{base}/crl.der",
         root_url=f"{base}/root.cer",
+        root_crl_url=f"{base}/root.crl",
     )
     secret = settings.secret.get_secret_value().encode() or None
     return create_authority(settings.data_dir / "authority", config, secret)

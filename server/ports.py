@@ -229,6 +229,9 @@ class Issuer(Protocol):
     async def crl(self, revoked: Sequence[IssuedCertificate], now: datetime) -> bytes:
         """DER of the current certificate revocation list."""
 
+    def root_crl(self) -> bytes:
+        """DER of the root's revocation list: whether the issuing certificate stands."""
+
 
 # --- keeping ---------------------------------------------------------------------------------------
 
@@ -404,6 +407,9 @@ class Store(Protocol):
         """Like ``save``, with the certificates. Of one recorded before only ``revoked_at`` is written."""
 
     async def certificates(self, session_id: str) -> list[IssuedCertificate]: ...
+
+    async def revoke(self, session_id: str, at: datetime, *events: Event) -> int:
+        """Revoke the session's certificates that stand; how many. The events are written only if there was one."""
 
     async def revoked(self) -> list[IssuedCertificate]: ...
 

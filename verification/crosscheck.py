@@ -226,6 +226,19 @@ def birth_date(evidence: Evidence) -> date | None:
     return mrz_rules.full_date(zone.birth_date, evidence.today)
 
 
+def _spelled_alike(evidence: Evidence) -> bool:
+    """Whether both names under their printed labels spell the zone's letter by letter.
+
+    Then the printed ones are taken: they are the official spelling, of which the zone is a transliteration. A reading
+    that is only near would put a misread letter into a certificate.
+    """
+    zone, names = evidence.mrz, evidence.printed.names
+    if zone is None:
+        return False
+    pairs = (("surname", zone.surname), ("given_names", zone.given_names))
+    return all(name in names and spelled and _name_distance(names[name], spelled) == 0 for name, spelled in pairs)
+
+
 def _valid(text: str | None) -> Iin | None:
     try:
         return None if text is None else iin_rules.parse(text)
@@ -245,6 +258,8 @@ def attributes(evidence: Evidence) -> tuple[dict[str, str], dict[str, str]]:
     zone = evidence.mrz
     if zone is not None:
         born, expires = birth_date(evidence), expiry_date(evidence)
+        for name in ("surname", "given_names") if _spelled_alike(evidence) else ():
+            give(name, evidence.printed.names[name], "printed")
         give("surname", zone.surname, "mrz")
         give("given_names", zone.given_names, "mrz")
         give("document_number", zone.document_number, "mrz")

@@ -10,8 +10,8 @@ from aiohttp import web
 from server.api import auth
 from server.api.context import Context, picture, private
 from server.api.errors import ApiError
-from server.api.models import CertificateRequests, ChooseLanguage, Confirm, OpenSession
-from server.consultation import applying, certificates, views
+from server.api.models import CertificateRequests, ChooseLanguage, Confirm, OpenSession, Revoke
+from server.consultation import applying, certificates, revoking, views
 from server.consultation.desk import session_of
 from server.ports import CertificateProfile
 from server.proofing import FINAL, Session
@@ -103,3 +103,8 @@ async def request_certificates(context: Context) -> Mapping[str, Any]:
 
 async def saved(context: Context) -> Mapping[str, Any]:
     return await views.issuance_view(context.desk, await certificates.saved(context.desk, context.applicant.id))
+
+
+async def revoke(context: Context) -> Mapping[str, Any]:
+    session = await revoking.revoke_own(context.desk, context.applicant, context.parsed(Revoke).reason)
+    return await views.issuance_view(context.desk, session)

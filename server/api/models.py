@@ -36,6 +36,10 @@ class CertificateRequests(Body):
     auth: Base64Bytes = Field(max_length=16_384)
 
 
+class Revoke(Body):
+    reason: Literal["keys_lost", "no_longer_wanted"]
+
+
 class SignIn(Body):
     token: str = Field(min_length=1, max_length=200)
 

@@ -39,7 +39,7 @@ async def service(context: Context) -> Mapping[str, Any]:
 
 
 async def authority(context: Context) -> web.StreamResponse:
-    """root.cer, issuing.cer (DER), chain.pem, crl.der."""
+    """root.cer, issuing.cer (DER), chain.pem, crl.der, root.crl (DER)."""
     issuing, root = context.desk.issuer.chain()
     name = context.request.match_info["name"]
     if name == "chain.pem":
@@ -48,6 +48,8 @@ async def authority(context: Context) -> web.StreamResponse:
     if name == "crl.der":
         crl = await context.desk.issuer.crl(await context.desk.store.revoked(), context.desk.clock.now())
         return web.Response(body=crl, content_type="application/pkix-crl")
+    if name == "root.crl":
+        return web.Response(body=context.desk.issuer.root_crl(), content_type="application/pkix-crl")
     der = {"root.cer": root, "issuing.cer": issuing}.get(name)
     if der is None:
         raise ApiError(404, "not_found", "There is nothing at this address.")

@@ -78,6 +78,7 @@ ROUTES: tuple[Route, ...] = (
         "Request",
     ),
     Route("POST", "/api/session/issuance/saved", applicant.saved, APPLICANT, models.Nothing, "The key file is saved"),
+    Route("POST", "/api/session/issuance/revoke", applicant.revoke, APPLICANT, models.Revoke, "Revoke what was issued"),
     Route("GET", "/api/session/ws", signalling.applicant_socket, APPLICANT, None, "The page's WebSocket"),
     Route("POST", "/api/operator/sign-in", operator.sign_in, PUBLIC, models.SignIn, "Use a one-time link"),
     Route("POST", "/api/operator/sign-out", operator.sign_out, OPERATOR, models.Nothing, "Sign out"),

@@ -49,6 +49,7 @@ async def applicant_snapshot(desk: Desk, session: Session) -> dict[str, Any]:
             "decision": _applicant_decision(desk, session),
             "issuance": _issuance_status(session),
             "saved": session.saved,
+            "revoked_at": await _revoked_at(desk, session),
             "ended": str(session.state) if session.state in (State.ABANDONED, State.EXPIRED) else None,
             "messages": await _messages(desk, session),
         },
@@ -121,6 +122,14 @@ def _issuance_status(session: Session) -> str:
     )
 
 
+async def _revoked_at(desk: Desk, session: Session) -> str | None:
+    """When the session's certificates were revoked: all of them are, or none."""
+    if session.state is not State.ISSUED:
+        return None
+    moments = [one.revoked_at for one in await desk.store.certificates(session.id) if one.revoked_at]
+    return iso(min(moments)) if moments else None
+
+
 async def _messages(desk: Desk, session: Session) -> list[dict[str, Any]]:
     return [
         {
@@ -153,6 +162,7 @@ async def issuance_view(desk: Desk, session: Session) -> dict[str, Any]:
         view["not_after"] = iso(min(one.not_after for one in certificates))
         view["serial_numbers"] = {str(one.profile): f"{one.serial_number:x}" for one in certificates}
         view["profiles"] = [str(profile) for profile in CertificateProfile]
+        view["revoked_at"] = await _revoked_at(desk, session)
     return view
 
 

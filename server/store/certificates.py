@@ -13,6 +13,7 @@ from server.ports import CertificateOrder, CertificateProfile, Conflict, Issuanc
 from server.proofing import Session
 from server.store.sessions import NO_TIMERS, write_move
 from server.store.tables import certificate, certificate_order
+from server.store.trail import write_events
 from server.store.transactions import Transactions, in_turn
 
 
@@ -110,6 +111,15 @@ class CertificateRows(Transactions):
     async def certificates(self, session_id: str) -> list[IssuedCertificate]:
         """The session's certificates: sign before auth."""
         return await self._certificates(certificate.c.session_id == session_id)
+
+    async def revoke(self, session_id: str, at: datetime, *events: Event) -> int:
+        """Revoke the session's certificates that stand; how many. The events are written only if there was one."""
+        standing = (certificate.c.session_id == session_id) & certificate.c.revoked_at.is_(None)
+        async with self.writing() as connection:
+            revoked = await connection.execute(update(certificate).where(standing).values(revoked_at=at))
+            if revoked.rowcount:
+                await write_events(connection, events)
+        return revoked.rowcount
 
     async def revoked(self) -> list[IssuedCertificate]:
         """All that are revoked, for the revocation list, in the order of their revocation."""

@@ -107,6 +107,12 @@ class SessionRows(Transactions):
     async def session(self, session_id: str) -> Session | None:
         return await self._one(table.c.id == session_id)
 
+    async def recent(self, limit: int) -> list[Session]:
+        """The latest sessions, newest first."""
+        query = select(table.c.document).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+        async with self.reading() as connection:
+            return [documents.from_text(text) for text in await connection.scalars(query)]
+
     async def session_by_token(self, token_sha256: str) -> Session | None:
         return await self._one(table.c.token_sha256 == token_sha256)
 

@@ -475,3 +475,9 @@ async def test_the_sessions_of_an_operator_are_those_in_hand(store: Store) -> No
     assert await store.sessions_of("o") == [sealed]  # in wrap-up
     await store.save(sealed, event("a", "wrapped_up"), operator=replace(operator, session_id=None, wrapping=False))
     assert await store.sessions_of("o") == []
+
+
+async def test_the_latest_sessions_come_newest_first(store: Store) -> None:
+    for number in range(3):
+        await store.create_session(a_session(f"s{number}", created_at=minutes(number)))
+    assert [one.id for one in await store.recent(2)] == ["s2", "s1"]
