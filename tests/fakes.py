@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from server.ports import (
+    ChallengeProgress,
+    ChallengeStep,
     CertificateOrder,
     CertificateProfile,
     IssuanceRefused,
@@ -29,7 +31,10 @@ from server.ports import (
     LegEvent,
     LegStatistics,
     MediaError,
+    RecordedSegment,
+    RecordingPlan,
 )
+from server.proofing import DomainError
 from server.store import SqlStore, migrate
 from verification.contract import (
     CheckResult,
@@ -85,12 +90,13 @@ async def fresh_store(folder: Path) -> AsyncIterator[SqlStore]:
 
 
 class FakeClock:
-    """Time that passes when told to."""
+    """Time that passes when told to; and a microsecond with each look, so that what comes later is later."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now
 
     def now(self) -> datetime:
+        self._now += timedelta(microseconds=1)
         return self._now
 
     def advance(self, seconds: float) -> datetime:
@@ -141,6 +147,9 @@ class FakeMedia:
         self.candidates: list[tuple[str, Leg, Mapping[str, Any]]] = []
         self.keyframes: list[tuple[str, Leg]] = []
         self.closed: list[str] = []
+        self.recordings: dict[str, RecordingPlan] = {}
+        """Calls that are being recorded."""
+        self.disk_full = False
         self._answered: set[tuple[str, Leg]] = set()
         self._connected: set[tuple[str, Leg]] = set()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue(self.EVENTS)
@@ -181,8 +190,20 @@ class FakeMedia:
         while True:
             yield await self._events.get()
 
+    async def record(self, call: str, plan: RecordingPlan) -> None:
+        if self.disk_full:
+            raise MediaError("media_recording_failed", "The recording cannot be written.")
+        self.recordings.setdefault(call, plan)
+
+    async def stop_recording(self, call: str) -> list[RecordedSegment]:
+        plan = self.recordings.pop(call, None)
+        if plan is None:
+            return []
+        return [RecordedSegment(leg, 1, plan.folder / f"{call}-{leg}-1", "0" * 64, 1000) for leg in Leg]
+
     async def close(self, call: str) -> None:
         self.closed.append(call)
+        self.recordings.pop(call, None)
         self._answered = {end for end in self._answered if end[0] != call}
         self._connected = {end for end in self._connected if end[0] != call}
 
@@ -282,6 +303,29 @@ class FakeChecker:
         await self._called("guide")
         return Guidance((), {"sharpness": 1.0})
 
+    async def new_challenge(self, needs: Sequence[str]) -> ChallengeProgress:
+        await self._called("new_challenge")
+        if "unknown" in needs:
+            raise DomainError("need_unknown", "That is none of the things a person may say she cannot do.")
+        return self._challenge(0)
+
+    async def follow_challenge(
+        self, state: bytes, frames: Sequence[Frame], shown_at: float | None, *, last: bool
+    ) -> ChallengeProgress:
+        await self._called("follow_challenge")
+        await asyncio.sleep(0)
+        done = int(state) + (shown_at is not None)
+        return self._challenge(done, over=last or done == self.STEPS)
+
+    STEPS = 2
+
+    def _challenge(self, done: int, over: bool = False) -> ChallengeProgress:
+        steps = tuple({"kind": "nod", "outcome": "passed", "reason": "answered"} for _ in range(done))
+        due = None if over else ChallengeStep(done + 1, self.STEPS, "nod", 4.0, {})
+        result = self._result("liveness", score=done / self.STEPS, threshold=1.0) if over else None
+        evidence = ((f"step_{done}", b"step"),) if done else ()
+        return ChallengeProgress(str(done).encode(), due, 0.0, True, steps, evidence, result)
+
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         await self._called("card_still")
         return b"still %d" % frame.rtp_timestamp, True
@@ -345,3 +389,6 @@ class FakeIssuer:
 
     async def crl(self, revoked: Sequence[IssuedCertificate], now: datetime) -> bytes:
         return json.dumps(sorted(one.serial_number for one in revoked)).encode()
+
+    def root_crl(self) -> bytes:
+        return b"root revocation list"
