@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 import server
-from server.proofing import DomainError, Role
+from server.proofing import DomainError, RevocationReason, Role
 from server.settings import Profile, Settings
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -244,23 +243,14 @@ def audit_verify() -> None:
         raise typer.Exit(1)
 
 
-class Reason(StrEnum):
-    """Why certificates are revoked (server/consultation/revoking.py)."""
-
-    KEYS_LOST = "keys_lost"
-    NO_LONGER_WANTED = "no_longer_wanted"
-    KEYS_EXPOSED = "keys_exposed"
-    ISSUED_WRONGLY = "issued_wrongly"
-
-
 @cli.command()
-def revoke(session: str, reason: Annotated[Reason, typer.Option(help="Kept in the audit trail.")]) -> None:
+def revoke(session: str, reason: Annotated[RevocationReason, typer.Option(help="Kept in the audit trail.")]) -> None:
     """Revoke the certificates issued in a session. It cannot be undone; the next revocation list names them."""
     from server.app import SystemClock
     from server.consultation import revoking
 
     async def go(store: Any) -> list[Any]:
-        await revoking.revoke(store, SystemClock(), session, "system", str(reason))
+        await revoking.revoke(store, SystemClock(), session, "system", reason)
         return list(await store.certificates(session))
 
     for one in _with_store(go):

@@ -88,6 +88,14 @@ DEFAULT_POLICY = Policy(
 see may be settled by a person with a reason. ``typed_text`` exists only where the applicant corrected something."""
 
 
+def policy(liveness_required: bool) -> Policy:
+    """The default policy with the liveness challenge either required, or only heeded where it was done."""
+    liveness = (
+        Rule(_BLOCK, _BLOCK, "do_challenge") if liveness_required else Rule(_REASON, Effect.SUPPORTS, "do_challenge")
+    )
+    return Policy({**DEFAULT_POLICY.rules, "liveness": liveness}, DEFAULT_POLICY.required_steps)
+
+
 def _effect(rule: Rule, outcome: Outcome) -> Effect:
     return {
         Outcome.PASSED: Effect.SUPPORTS,

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import server
 from server import keyfiles
+from server.adjudication import policy
 from server.api import signalling
 from server.api.context import DESK, SERVICE, Service
 from server.api.errors import error_middleware
@@ -22,7 +23,7 @@ from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
 from server.checker import WorkerChecker
-from server.consultation import applying, calling, deciding
+from server.consultation import applying, calling, challenging, deciding
 from server.consultation.desk import Desk, Limits
 from server.issuing import AuthorityConfig, EmbeddedIssuer, create_authority
 from server.media.embedded import EmbeddedMedia
@@ -110,11 +111,14 @@ async def open_desk(settings: Settings) -> Desk:
         clock=SystemClock(),
         person_key=keyfiles.read_or_make(settings.data_dir / "keys" / "person.key", 32),
         limits=limits(settings),
+        policy=policy(settings.liveness == "required"),
         specimens=settings.profile is Profile.DEMO,
     )
 
 
 async def close_desk(desk: Desk) -> None:
+    for session_id in tuple(desk.challenges):
+        await challenging.stop(desk, session_id)
     await desk.media.aclose()
     await desk.checker.aclose()
     await desk.store.aclose()

@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import pickle
 import resource
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from random import SystemRandom
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from server.ports import CheckUnavailable
+from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable
+from server.proofing import DomainError
 from verification.contract import Comparison, DocumentReading, Frame, Guidance, Side, SideReading
 
 P = ParamSpec("P")
@@ -78,6 +81,56 @@ def _guide(frame: Frame) -> Guidance:
     return face.guide(frame)
 
 
+def _progress(judge: Any, feedback: Any, evidence: list[tuple[str, bytes]], last: bool) -> ChallengeProgress:
+    step = judge.next_step if judge.ready else None
+    number = len(judge.outcomes) + 1
+    due = None
+    if step is not None:
+        due = ChallengeStep(number, len(judge.script.steps), str(step.kind), step.window, dict(step.parameters))
+    return ChallengeProgress(
+        state=pickle.dumps(judge),
+        due=due,
+        progress=feedback.progress if feedback else 0.0,
+        face=bool(feedback and feedback.face),
+        steps=tuple(
+            {"kind": str(one.kind), "outcome": str(one.outcome), "reason": one.reason} for one in judge.outcomes
+        ),
+        evidence=tuple(evidence),
+        result=judge.result().result if judge.complete or last else None,
+    )
+
+
+def _new_challenge(needs: Sequence[str]) -> ChallengeProgress:
+    from verification import challenge, liveness
+
+    try:
+        excluded = challenge.excluded_for(needs)
+    except ValueError:
+        raise DomainError("need_unknown", "That is none of the things a person may say she cannot do.") from None
+    try:
+        script = challenge.choose(SystemRandom(), excluded=excluded)
+    except challenge.ScriptTooWeak as error:
+        raise DomainError(error.code, "Too few kinds of task are left to make a challenge hard enough.") from None
+    return _progress(liveness.Judge(script), None, [], False)
+
+
+def _follow_challenge(state: bytes, frames: Sequence[Frame], shown_at: float | None, last: bool) -> ChallengeProgress:
+    from verification import images
+
+    judge = pickle.loads(state)  # noqa: S301 - made by this pool and kept in the server's memory
+    if shown_at is not None:
+        judge.show(shown_at)
+    feedback, evidence = None, {}
+    for frame in frames:
+        if judge.complete:
+            break
+        name = f"step_{len(judge.outcomes) + 1}"
+        feedback = judge.feed(frame)
+        if feedback.keep:
+            evidence[name] = images.encode_jpeg(frame.pixels)
+    return _progress(judge, feedback, list(evidence.items()), last)
+
+
 def _card_still(frame: Frame) -> tuple[bytes, bool]:
     from verification import document
 
@@ -133,6 +186,14 @@ class WorkerChecker:
 
     async def guide(self, frame: Frame) -> Guidance:
         return await self.run(_guide, frame)
+
+    async def new_challenge(self, needs: Sequence[str]) -> ChallengeProgress:
+        return await self.run(_new_challenge, list(needs))
+
+    async def follow_challenge(
+        self, state: bytes, frames: Sequence[Frame], shown_at: float | None, *, last: bool
+    ) -> ChallengeProgress:
+        return await self.run(_follow_challenge, state, list(frames), shown_at, last)
 
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         return await self.run(_card_still, frame)

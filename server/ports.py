@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from server.audit import Event, StoredEvent
 from server.proofing import Operator, Session
-from verification.contract import Comparison, DocumentReading, Frame, Guidance, Side, SideReading
+from verification.contract import CheckResult, Comparison, DocumentReading, Frame, Guidance, Side, SideReading
 
 
 class Leg(StrEnum):
@@ -37,8 +37,8 @@ class MediaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LegEvent:
-    """A change that the media engine reports: connected, silent (no packet for 3 s), closed, recording,
-    recording_failed."""
+    """A change that the media engine reports: connected, silent (no packet for 3 s), closed, lost (its media process
+    died: offer anew), recording, recording_failed."""
 
     call: str
     leg: Leg
@@ -140,6 +140,38 @@ class CheckUnavailable(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True)
+class ChallengeStep:
+    """One thing that the applicant is asked to do (verification.challenge has the kinds)."""
+
+    number: int
+    """From 1."""
+    of: int
+    kind: str
+    window: float
+    """Seconds in which it has to be done."""
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeProgress:
+    """Where a liveness challenge stands after some frames."""
+
+    state: bytes
+    """The judge, for the next call; opaque, and never from anywhere but the checker."""
+    due: ChallengeStep | None
+    """Show this step now, and say with the next frames when it was shown."""
+    progress: float
+    """0..1 of the step under way."""
+    face: bool
+    steps: tuple[Mapping[str, Any], ...]
+    """Steps that ended: {kind, outcome, reason}."""
+    evidence: tuple[tuple[str, bytes], ...]
+    """(name of the step, JPEG) of frames that show an act better than any before."""
+    result: CheckResult | None
+    """check = "liveness", once all is over."""
+
+
 class Checker(Protocol):
     """verification/ behind a process boundary. Each call raises UnusableInput or CheckUnavailable."""
 
@@ -150,6 +182,16 @@ class Checker(Protocol):
     async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison: ...
 
     async def guide(self, frame: Frame) -> Guidance: ...
+
+    async def new_challenge(self, needs: Sequence[str]) -> ChallengeProgress:
+        """Draw a script at random, without what the person cannot do. Raises DomainError need_unknown,
+        challenge_too_weak."""
+
+    async def follow_challenge(
+        self, state: bytes, frames: Sequence[Frame], shown_at: float | None, *, last: bool
+    ) -> ChallengeProgress:
+        """Judge further frames. ``shown_at``: when the due step was shown (clock of Frame.received_at).
+        ``last``: no more frames come, so the result is made of what there is."""
 
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         """(JPEG of the card in the frame, straightened where found; whether a card was found)."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 
@@ -89,6 +90,9 @@ class DomainError(Exception):
         self.message = message
         self.details = details
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self.details), (self.code, self.message)  # whole across a process boundary
+
 
 class Role(StrEnum):
     OPERATOR = "operator"
@@ -151,6 +155,16 @@ STEPS = ("greet", "purpose", "show_card", "tilt_card", "questions", "face_in_fra
 """The script of a call. ``compare`` is recorded by the comparison itself."""
 
 STEP_OUTCOMES = ("done", "skipped", "problem")
+
+
+class RevocationReason(StrEnum):
+    """Why certificates are revoked. Kept in the audit trail; the revocation list gives none (RFC 5280, 5.3.1)."""
+
+    KEYS_LOST = "keys_lost"
+    NO_LONGER_WANTED = "no_longer_wanted"
+    KEYS_EXPOSED = "keys_exposed"
+    ISSUED_WRONGLY = "issued_wrongly"
+
 
 PAUSE_REASONS = ("break", "lunch", "training", "technical", "end_of_shift")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     behind_proxy: bool = Field(False, description="Trust X-Forwarded-Proto of the one proxy in front.")
     secret: SecretStr = Field(
         SecretStr(""), description="Master secret of stored keys; default: made at first start in data_dir (demo only)."
+    )
+    liveness: Literal["required", "offered"] = Field(
+        "offered", description="Whether an approval needs a passed liveness challenge, or only heeds one that was done."
     )
     workers: int = Field(2, ge=1, le=64, description="Worker processes for verification, about 250 MB each.")
     check_seconds: float = Field(20.0, gt=0, description="A check that takes longer is ended and says so.")
@@ -106,6 +109,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "profile production needs TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL"
             )
+        if self.liveness != "required":
+            raise ValueError("profile production needs BETPE_LIVENESS=required")
         if self.calibration is None:
             raise ValueError("profile production needs BETPE_CALIBRATION: a threshold without a calibration is refused")
         raise ValueError(

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from server.ports import (
-    ChallengeProgress,
-    ChallengeStep,
     CertificateOrder,
     CertificateProfile,
+    ChallengeProgress,
+    ChallengeStep,
     IssuanceRefused,
     IssuedCertificate,
     Leg,

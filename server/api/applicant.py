@@ -14,7 +14,7 @@ from server.api.models import CertificateRequests, ChooseLanguage, Confirm, Open
 from server.consultation import applying, certificates, revoking, views
 from server.consultation.desk import session_of
 from server.ports import CertificateProfile
-from server.proofing import FINAL, Session
+from server.proofing import FINAL, RevocationReason, Session
 from verification.contract import Side, SideReading
 
 
@@ -106,5 +106,6 @@ async def saved(context: Context) -> Mapping[str, Any]:
 
 
 async def revoke(context: Context) -> Mapping[str, Any]:
-    session = await revoking.revoke_own(context.desk, context.applicant, context.parsed(Revoke).reason)
+    reason = RevocationReason(context.parsed(Revoke).reason)
+    session = await revoking.revoke_own(context.desk, context.applicant, reason)
     return await views.issuance_view(context.desk, session)

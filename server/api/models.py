@@ -62,6 +62,11 @@ class Decide(Body):
     override_reason: str = Field("", max_length=NOTE)
 
 
+class StartChallenge(Body):
+    needs: list[Annotated[str, Field(max_length=40)]] = Field(default_factory=list, max_length=8)
+    """What the person says she cannot do (verification.challenge.NEEDS)."""
+
+
 class Release(Body):
     reason: Literal["applicant_absent", "technical", "other"]
 

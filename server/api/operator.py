@@ -10,8 +10,8 @@ from aiohttp import web
 from server.api import auth
 from server.api.context import Context, picture, private
 from server.api.errors import ApiError
-from server.api.models import Decide, RecordStep, Release, SetAvailability, SignIn, WrapUp
-from server.consultation import calling, deciding, operating, views
+from server.api.models import Decide, RecordStep, Release, SetAvailability, SignIn, StartChallenge, WrapUp
+from server.consultation import calling, challenging, deciding, operating, views
 from server.proofing import Availability, DecisionOutcome, DomainError, Operator, Session
 
 
@@ -69,6 +69,18 @@ async def compare(context: Context) -> Mapping[str, Any]:
 async def still(context: Context) -> Mapping[str, Any]:
     operator, session = await _live_case(context)
     await deciding.capture_still(context.desk, session, operator.id)
+    return await _snapshot(context)
+
+
+async def start_challenge(context: Context) -> Mapping[str, Any]:
+    operator, session = await _live_case(context)
+    await challenging.start(context.desk, session, operator.id, context.parsed(StartChallenge).needs)
+    return await _snapshot(context)
+
+
+async def stop_challenge(context: Context) -> Mapping[str, Any]:
+    _, session = await _live_case(context)
+    await challenging.stop(context.desk, session.id)
     return await _snapshot(context)
 
 

@@ -94,6 +94,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/operator/case/steps", operator.record_step, OPERATOR, models.RecordStep, "Record a step"),
     Route("POST", "/api/operator/case/compare", operator.compare, OPERATOR, models.Nothing, "Compare the faces now"),
     Route("POST", "/api/operator/case/still", operator.still, OPERATOR, models.Nothing, "Keep a still of the card"),
+    Route(
+        "POST", "/api/operator/case/challenge", operator.start_challenge, OPERATOR, models.StartChallenge, "Liveness"
+    ),
+    Route("POST", "/api/operator/case/challenge/stop", operator.stop_challenge, OPERATOR, models.Nothing, "End it"),
     Route("POST", "/api/operator/case/decision", operator.decide, OPERATOR, models.Decide, "Decide"),
     Route(
         "POST", "/api/operator/case/decision/undo", operator.undo, OPERATOR, models.Nothing, "Take the decision back"

@@ -160,7 +160,9 @@ async def decide(
 
     def go(session: Session) -> Change:
         session.require(*((State.IN_CALL,) if outcome is DecisionOutcome.APPROVE else (State.IN_CALL, State.SUSPENDED)))
-        if outcome is DecisionOutcome.APPROVE and (session.id in desk.busy or session.version < version):
+        if outcome is DecisionOutcome.APPROVE and (
+            session.id in desk.busy or session.id in desk.challenges or session.version < version
+        ):
             raise DomainError("check_under_way", "A check is still under way; decide when it is done.")
         now = desk.clock.now()
         decision = Decision(outcome, reason_code, note[:NOTE_LENGTH], operator_id, now, override[:NOTE_LENGTH])

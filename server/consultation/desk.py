@@ -77,6 +77,8 @@ class Desk:
     presence: Presence = field(default_factory=Presence)
     random: SystemRandom = field(default_factory=SystemRandom)
     matching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    challenges: dict[str, Any] = field(default_factory=dict)
+    """Session -> the liveness challenge under way (consultation.challenging.Running)."""
     busy: set[str] = field(default_factory=set)
     """Sessions for which a long check is under way: one at a time."""
 

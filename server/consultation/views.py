@@ -85,11 +85,12 @@ def _on_duty(operators: list[Operator], desk: Desk) -> tuple[int, int]:
 
 async def _applicant_call(desk: Desk, session: Session) -> dict[str, Any]:
     operator = await desk.store.operator(session.operator_id or "")
+    running = desk.challenges.get(session.id)
     return {
         "id": session.call_id,
         "operator_name": operator.name if operator else "",
         "step": _next_step(session),
-        "prompt": None,
+        "prompt": running.prompt() if running else None,
         "peer_connected": Leg.OPERATOR in desk.presence.legs.get(session.call_id or "", ()),
         "recording": False,
     }
@@ -245,6 +246,7 @@ async def _case(desk: Desk, operator: Operator, session: Session) -> dict[str, A
         "earlier_decisions": [_decision(desk, one) for one in session.earlier_decisions],
         "statistics": None if statistics is None else asdict(statistics),
         "guidance": None,
+        "challenge": desk.challenges[session.id].view() if session.id in desk.challenges else None,
         "messages": await _messages(desk, session),
     }
 

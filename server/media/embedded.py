@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from server.media import translator
@@ -196,6 +196,12 @@ class EmbeddedMedia:
         """See server.ports.Media.statistics; figures are of the last second."""
         state = self._leg(call, leg)
         return None if state is None else state.statistics()
+
+    def all_statistics(self) -> Iterator[tuple[str, Leg, LegStatistics]]:
+        """(call, leg, figures) of every leg."""
+        for call, legs in self._calls.items():
+            for leg, state in legs.items():
+                yield call, leg, state.statistics()
 
     async def events(self) -> AsyncIterator[LegEvent]:
         """See server.ports.Media.events."""

@@ -54,6 +54,7 @@ class Decoder:
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the server; this ends when its pipe does
             )
             self._reader = asyncio.create_task(self._read(self._process))
             await self._ready.wait()

@@ -36,11 +36,23 @@ def open_engine(url: str) -> AsyncEngine:
     path = parts.database
     if not path or ":memory:" in path:
         raise ValueError("the store needs a database file, not memory")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # personal data: for the owner only; WAL takes it over
+    _create_for_owner_only(path)
     engine = create_async_engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS)
     event.listen(engine.sync_engine, "connect", _configure_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_for_owner_only(path: str) -> None:
+    """Make the file before SQLite does, for it holds personal data; its -wal and -shm take the mode over.
+
+    A file that is there is left alone: closing any descriptor of it drops every POSIX lock that this process's
+    connections have on it, and the next process to close the database would then delete the log they write to.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
 
 
 def use_write_ahead_log(url: str) -> None:

@@ -307,3 +307,36 @@ async def test_a_key_that_was_certified_before_is_refused(house: House) -> None:
     await house.pass_time(6)
     issuance = await second.ask("GET", "/api/session/issuance")
     assert await second.refused("POST", "/api/session/issuance", 422, json=house.requests(issuance)) == "csr_key_reused"
+
+
+async def test_a_liveness_challenge_is_shown_step_by_step_and_recorded(house: House) -> None:
+    _, operator, call = await house.in_call()
+    path = "/api/operator/case/challenge"
+    assert await operator.refused("POST", path, 409, json={"needs": ["unknown"]}) == "need_unknown"
+    house.checker.gate = asyncio.Event()
+    asking = asyncio.create_task(operator.ask("POST", path, json={"needs": []}))
+    house.checker.gate.set()
+    await asking
+    while True:
+        snapshot = await operator.receive("state")
+        liveness = [check for check in snapshot["case"]["checks"] if check["check"] == "liveness"]
+        if liveness:
+            break
+    assert (liveness[0]["outcome"], liveness[0]["call"]) == ("passed", call)
+    assert {"step_1", "step_2"} <= set(liveness[0]["images"])
+    assert house.desk.challenges == {}
+
+
+async def test_a_challenge_whose_video_is_lost_did_not_run(house: House) -> None:
+    _, operator, call = await house.in_call()
+    house.media.lose(call, Leg.APPLICANT, "closed")
+    house.media.connect(call, Leg.APPLICANT)
+    await operator.until("in_call")
+    house.checker.failures["follow_challenge"] = CheckUnavailable("check_crashed", "The check stopped.")
+    await operator.ask("POST", "/api/operator/case/challenge", json={})
+    while True:
+        snapshot = await operator.receive("state")
+        liveness = [check for check in snapshot["case"]["checks"] if check["check"] == "liveness"]
+        if liveness:
+            break
+    assert (liveness[0]["outcome"], liveness[0]["reasons"]) == ("not_run", ["check_crashed"])

@@ -61,7 +61,8 @@ def test_production_refuses_demonstration_parts_one_by_one(tmp_path: Path) -> No
     for more, word in (
         ({}, "BETPE_SECRET"),
         ({"secret": "s" * 32}, "TLS"),
-        ({"public_url": "https://example.invalid"}, "BETPE_CALIBRATION"),
+        ({"public_url": "https://example.invalid"}, "BETPE_LIVENESS"),
+        ({"liveness": "required"}, "BETPE_CALIBRATION"),
         ({"calibration": tmp_path / "calibration.json"}, "authority"),
     ):
         given |= more

@@ -1,0 +1,138 @@
+"""The liveness challenge in a call: steps drawn at random, shown one at a time, judged on frames that the server got.
+
+The challenge itself lives in this process only: when it is lost, its check did not run, and the operator begins anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from server.consultation.desk import Desk, record
+from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable, Leg, MediaError
+from server.proofing import DomainError, Session, State
+from verification.contract import CheckResult, Outcome
+
+log = structlog.get_logger(__name__)
+
+FRAMES, FRAMES_SECONDS = 4, 0.3
+"""Frames of one look and the time over which they are taken: 13 a second, above the judge's least rate of 8."""
+MOST_SECONDS = 120.0
+"""The longest script takes about 40 s when all is done at once; a person may need calm between."""
+STALLS = 10
+"""Looks in a row without a frame after which the video has stopped."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A challenge under way, as both pages show it."""
+
+    call: str
+    progress: ChallengeProgress
+    shown: ChallengeStep | None = None
+    shown_id: int = 0
+    images: dict[str, str] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+    def prompt(self) -> dict[str, Any] | None:
+        """What the applicant's page shows now; null: look calmly into the camera."""
+        if self.shown is None:
+            return {"id": 0, "kind": "calm", "number": 0, "of": 0, "window": 0, "parameters": {}}
+        step = self.shown
+        return {
+            "id": self.shown_id,
+            "kind": step.kind,
+            "number": step.number,
+            "of": step.of,
+            "window": step.window,
+            "parameters": dict(step.parameters),
+        }
+
+    def view(self) -> dict[str, Any]:
+        """What the operator's panel shows."""
+        return {
+            "current": self.shown.kind if self.shown else None,
+            "number": self.shown.number if self.shown else len(self.progress.steps),
+            "of": self.shown.of if self.shown else None,
+            "progress": round(self.progress.progress, 2),
+            "face": self.progress.face,
+            "steps": [dict(step) for step in self.progress.steps],
+        }
+
+
+async def start(desk: Desk, session: Session, operator_id: str, needs: Sequence[str]) -> None:
+    """Begin a challenge. Raises DomainError wrong_state, check_under_way, need_unknown, challenge_too_weak."""
+    session.require(State.IN_CALL)
+    if session.id in desk.challenges or session.id in desk.busy:
+        raise DomainError("check_under_way", "The last check is still under way; one moment.")
+    desk.busy.add(session.id)
+    try:
+        progress = await desk.checker.new_challenge(needs)
+        actor = f"operator:{operator_id}"
+        await desk.store.append(desk.event(session, "challenge_started", actor, needs=sorted(needs)))
+        running = Running(session.call_id or "", progress)
+        desk.challenges[session.id] = running
+        running.task = asyncio.create_task(_run(desk, session, running, actor), name="challenge")
+    finally:
+        desk.busy.discard(session.id)
+    await desk.tell(session)
+
+
+async def stop(desk: Desk, session_id: str) -> None:
+    """End a challenge without a result. Nothing to do when there is none."""
+    running = desk.challenges.get(session_id)
+    if running is not None and running.task is not None:
+        running.task.cancel()
+        await asyncio.gather(running.task, return_exceptions=True)
+
+
+async def _run(desk: Desk, session: Session, running: Running, actor: str) -> None:
+    try:
+        result = await _follow(desk, session, running)
+        await record(desk, session.id, result, actor, running.images, call=running.call)
+    except (CheckUnavailable, MediaError, DomainError) as error:
+        code = error.code
+        result = CheckResult("liveness", Outcome.NOT_RUN, (code,), model="none")
+        await record(desk, session.id, result, actor, call=running.call)
+    except Exception as error:
+        log.error("challenge_failed", error=type(error).__name__, exc_info=True)
+        await record(
+            desk, session.id, CheckResult("liveness", Outcome.NOT_RUN, ("internal",)), actor, call=running.call
+        )
+    finally:
+        desk.challenges.pop(session.id, None)
+        await desk.tell(session)
+
+
+async def _follow(desk: Desk, session: Session, running: Running) -> CheckResult:
+    """Look, judge, show the next step, until the script is over."""
+    deadline = time.monotonic() + MOST_SECONDS
+    stalls = 0
+    shown_at: float | None = None
+    while True:
+        frames = await desk.media.frames(running.call, Leg.APPLICANT, FRAMES, FRAMES_SECONDS)
+        stalls = 0 if frames else stalls + 1
+        last = stalls >= STALLS or time.monotonic() > deadline
+        before = len(running.progress.steps)
+        running.progress = await desk.checker.follow_challenge(running.progress.state, frames, shown_at, last=last)
+        shown_at = None
+        for name, jpeg in running.progress.evidence:
+            running.images[name] = await desk.vault.put(session.id, jpeg)
+        if running.progress.result is not None:
+            return _with_reason(running.progress.result, stalls >= STALLS)
+        if len(running.progress.steps) != before:
+            running.shown = None
+            await desk.tell(session)
+        if running.progress.due is not None:
+            running.shown, running.shown_id = running.progress.due, running.shown_id + 1
+            shown_at = time.monotonic()
+            await desk.tell(session)
+
+
+def _with_reason(result: CheckResult, stalled: bool) -> CheckResult:
+    return replace(result, reasons=("video_stopped", *result.reasons)) if stalled else result
