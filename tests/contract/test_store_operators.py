@@ -222,6 +222,33 @@ async def test_certificates_are_kept_with_the_move(store: Store) -> None:
     assert len(await store.audit_events("a")) == 1
 
 
+async def test_a_session_is_revoked_as_a_whole_and_once(store: Store) -> None:
+    await store.record_certificates(await _new(store, "a"), [issued("a"), issued("a", AUTH, 7, "k2")])
+    await store.record_certificates(await _new(store, "b"), [issued("b", SIGN, 8, "k3")])
+    told = event("a", "certificates_revoked")
+    assert await store.revoke("a", NOON, told) == 2
+    assert await store.revoke("a", LATER, told) == 0
+    assert await store.revoke("nobody", NOON, told) == 0
+    assert [(one.serial_number, one.revoked_at) for one in await store.revoked()] == [(7, NOON), (BIG, NOON)]
+    assert await store.certificates("b") == [issued("b", SIGN, 8, "k3")]
+    assert [stored.kind for stored in await store.audit_events("a")] == ["certificates_revoked"]
+
+
+async def test_a_revocation_keeps_the_moment_of_an_earlier_one(store: Store) -> None:
+    earlier = replace(issued("a"), revoked_at=NOON)
+    await store.record_certificates(await _new(store, "a"), [earlier, issued("a", AUTH, 7, "k2")])
+    assert await store.revoke("a", LATER, event("a", "certificates_revoked")) == 1
+    assert [one.revoked_at for one in await store.certificates("a")] == [NOON, LATER]
+
+
+async def test_revocations_at_once_are_told_once(store: Store) -> None:
+    await store.record_certificates(await _new(store, "a"), [issued("a"), issued("a", AUTH, 7, "k2")])
+    told = event("a", "certificates_revoked")
+    counts = await asyncio.gather(*(store.revoke("a", NOON, told) for _ in range(5)))
+    assert sorted(counts) == [0, 0, 0, 0, 2]
+    assert len(await store.audit_events("a")) == 1
+
+
 async def test_a_certificate_is_revoked(store: Store) -> None:
     session = await store.record_certificates(await _new(store, "a"), [issued("a"), issued("a", AUTH, 7, "k2")])
     revoked = replace(issued("a"), revoked_at=LATER)
