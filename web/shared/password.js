@@ -5,8 +5,8 @@
  * citizen (names, IIN). Accept from MIN_PASSWORD_SCORE. Codes, translated as `password.<code>`: too_short, not_latin,
  * common, personal, repetitive (all score 0), weak (1), fair (2), good (3), strong (4).
  *
- * Only letters, digits and signs of the Latin keyboard (ASCII): programs written in Java, which are most of those that
- * sign in Kazakhstan, do not open a file whose password has others ("Password is not ASCII").
+ * Only letters, digits and signs of the Latin keyboard (ASCII): programs written in Java do not open a file whose password
+ * has others ("Password is not ASCII").
  *
  * A thief of the file guesses offline. One guess costs 150 000 rounds of PBKDF2, which leaves a graphics card under
  * 10^5 guesses a second; so 45 bits hold for ten years of one card, 60 bits for 100 000 years.
