@@ -26,9 +26,9 @@ import { PkiError } from "./pkierror.js";
 /** @typedef {import("../vendor/asn1js-4.0.0.js").BaseBlock} Block */
 
 /**
- * Iterations of each of the four derivations in the file (two keys, the certificates, the MAC). .NET on Windows refuses
- * files that ask for more than 600 000 (Microsoft KB5025823), which the four stay within even together. Whoever guesses
- * attacks the cheapest of the four, so all are equal.
+ * Iterations of each of the four derivations in the file (two keys, the certificates, the MAC). Some importers refuse files
+ * that ask for very many (remembered, not found in a source: .NET on Windows, above 600 000), which the four stay within
+ * even together. Whoever guesses attacks the cheapest of the four, so all are equal.
  */
 export const FILE_ITERATIONS = 150_000;
 /** Hashes between two pauses of the MAC's derivation: some 10 ms on a phone, so that the page stays alive. */
