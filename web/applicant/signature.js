@@ -109,7 +109,6 @@ class ScreenSignature extends Screen {
     try {
       const { file, fileName, view } = await /** @type {Issuance} */ (this.issuance).run(this.password, {
         known: this.known,
-        friendlyNames: { sign: t("signature.friendly.sign"), auth: t("signature.friendly.auth") },
       });
       this.made = { file: /** @type {Uint8Array<ArrayBuffer>} */ (file), fileName };
       this.view = view;
@@ -275,7 +274,7 @@ class ScreenSignature extends Screen {
         ${errorSummary(this.error ? [{ text: this.error }] : [])}
         <h1 tabindex="-1">${t("certificate.title")}</h1>
         <p>${t("certificate.lead")}</p>
-        <div class="action action--here">
+        <div class="action">
           <button
             type="button"
             class="button button--main button--wide ${this.fileTaken ? "button--secondary" : ""}"
