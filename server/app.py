@@ -23,7 +23,7 @@ from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
 from server.checker import WorkerChecker
-from server.consultation import applying, calling, challenging, deciding
+from server.consultation import applying, calling, challenging, deciding, guiding
 from server.consultation.desk import Desk, Limits
 from server.issuing import AuthorityConfig, EmbeddedIssuer, create_authority
 from server.media.embedded import EmbeddedMedia
@@ -170,6 +170,7 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(_listen(desk), name="media events"),
         asyncio.create_task(_sweep(desk), name="timers"),
+        asyncio.create_task(guiding.guide_for_ever(desk), name="guidance"),
         asyncio.create_task(_warm(desk), name="warm workers"),
     ]
     try:

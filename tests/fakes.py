@@ -243,6 +243,7 @@ class FakeChecker:
         self.gate: asyncio.Event | None = None
         self.calls: list[str] = []
         self.closed = False
+        self.guidance: tuple[str, ...] = ()
 
     async def _called(self, method: str) -> None:
         self.calls.append(method)
@@ -301,7 +302,7 @@ class FakeChecker:
 
     async def guide(self, frame: Frame) -> Guidance:
         await self._called("guide")
-        return Guidance((), {"sharpness": 1.0})
+        return Guidance(self.guidance, {"sharpness": 1.0})
 
     async def new_challenge(self, needs: Sequence[str]) -> ChallengeProgress:
         await self._called("new_challenge")

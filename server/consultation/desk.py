@@ -79,6 +79,8 @@ class Desk:
     matching: asyncio.Lock = field(default_factory=asyncio.Lock)
     challenges: dict[str, Any] = field(default_factory=dict)
     """Session -> the liveness challenge under way (consultation.challenging.Running)."""
+    guidance: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Session -> what would make its live picture better now (codes, most important first)."""
     busy: set[str] = field(default_factory=set)
     """Sessions for which a long check is under way: one at a time."""
 

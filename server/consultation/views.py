@@ -27,6 +27,7 @@ from server.proofing import (
 )
 from server.scheduling import MEASURED_CALLS, expected_wait, mean_handling
 
+FACE_STEPS = ("face_in_frame", "compare")
 READING_KEYS = ("side", "usable", "problems", "attributes", "mrz_lines")
 
 
@@ -91,6 +92,8 @@ async def _applicant_call(desk: Desk, session: Session) -> dict[str, Any]:
         "operator_name": operator.name if operator else "",
         "step": _next_step(session),
         "prompt": running.prompt() if running else None,
+        # While she holds the card up, "come closer" would be the wrong thing to say.
+        "guidance": list(desk.guidance.get(session.id, ())) if _next_step(session) in FACE_STEPS else [],
         "peer_connected": Leg.OPERATOR in desk.presence.legs.get(session.call_id or "", ()),
         "recording": False,
     }
@@ -245,7 +248,7 @@ async def _case(desk: Desk, operator: Operator, session: Session) -> dict[str, A
         "decision": _decision(desk, decision),
         "earlier_decisions": [_decision(desk, one) for one in session.earlier_decisions],
         "statistics": None if statistics is None else asdict(statistics),
-        "guidance": None,
+        "guidance": list(desk.guidance[session.id]) if session.id in desk.guidance else None,
         "challenge": desk.challenges[session.id].view() if session.id in desk.challenges else None,
         "messages": await _messages(desk, session),
     }

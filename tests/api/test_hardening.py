@@ -45,6 +45,15 @@ async def test_a_sign_in_link_works_once(house: House) -> None:
     assert await person.refused("GET", "/api/operator", 401) == "not_signed_in"
 
 
+async def test_a_sign_out_ends_the_open_page(house: House) -> None:
+    operator = await house.operator()
+    await operator.ask("POST", "/api/operator/sign-out")
+    assert (await operator.receive("bye"))["code"] == "signed_out"
+    assert operator.socket is not None
+    await operator.socket.receive(timeout=5)
+    assert operator.socket.closed
+
+
 async def test_a_sign_in_ends(house: House) -> None:
     operator = await house.operator()
     house.clock.advance(12 * 3600 + 1)

@@ -8,7 +8,7 @@ import pytest
 
 from server.audit import first_fault
 from server.ports import CheckUnavailable, Leg
-from tests.api.conftest import PICTURE, House
+from tests.api.conftest import PICTURE, STEPS, House
 from verification.contract import Outcome, Side, UnusableInput
 
 
@@ -325,6 +325,19 @@ async def test_a_liveness_challenge_is_shown_step_by_step_and_recorded(house: Ho
     assert (liveness[0]["outcome"], liveness[0]["call"]) == ("passed", call)
     assert {"step_1", "step_2"} <= set(liveness[0]["images"])
     assert house.desk.challenges == {}
+
+
+async def test_guidance_reaches_both_pages_when_it_changes(house: House) -> None:
+    applicant, operator, _ = await house.in_call()
+    for step in STEPS[:-1]:
+        await operator.ask("POST", "/api/operator/case/steps", json={"step": step, "outcome": "done"})
+    house.checker.guidance = ("come_closer",)
+    while True:
+        snapshot = await applicant.receive("state")
+        if snapshot["session"]["call"]["guidance"]:
+            break
+    assert snapshot["session"]["call"]["guidance"] == ["come_closer"]
+    assert (await operator.ask("GET", "/api/operator"))["case"]["guidance"] == ["come_closer"]
 
 
 async def test_a_challenge_whose_video_is_lost_did_not_run(house: House) -> None:
