@@ -51,6 +51,37 @@ function figure(value) {
 /** @param {string} name */
 const figureName = (name) => (has(`figure.${name}`) ? t(`figure.${name}`) : name.replaceAll("_", " "));
 
+/** @param {unknown} value @returns {value is Record<string, unknown>[]} */
+const isTable = (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => one && typeof one === "object" && !Array.isArray(one));
+
+/** Figures of several like things, a row each. @param {Record<string, unknown>[]} things */
+function table(things) {
+  const names = [...new Set(things.flatMap((thing) => Object.keys(thing)))];
+  return html`
+    <table class="figures__table">
+      <thead>
+        <tr>${names.map((name) => html`<th scope="col">${figureName(name)}</th>`)}</tr>
+      </thead>
+      <tbody>
+        ${things.map((thing) => html`<tr>${names.map((name) => html`<td>${figure(thing[name])}</td>`)}</tr>`)}
+      </tbody>
+    </table>
+  `;
+}
+
+/** One figure of the details; what is not a single value gets the whole width. @param {[string, unknown]} entry */
+function detail([name, value]) {
+  const wide = typeof value === "object" && value !== null && !(Array.isArray(value) && !isTable(value));
+  if (!wide) return line(figureName(name), figure(value));
+  return html`
+    <div class="figures__wide">
+      <dt>${figureName(name)}</dt>
+      <dd>${isTable(value) ? table(value) : figure(value)}</dd>
+    </div>
+  `;
+}
+
 /** @param {string} term @param {unknown} value */
 const line = (term, value) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`;
 
@@ -67,7 +98,7 @@ const figures = (check) => html`
     ${check.version ? line(t("check.version"), check.version) : nothing}
     ${line(t("check.took"), t("check.milliseconds", { count: Math.round(check.milliseconds) }))}
     ${line(t("check.at"), dateTime(check.at))}
-    ${Object.entries(check.details).map(([name, value]) => line(figureName(name), figure(value)))}
+    ${Object.entries(check.details).map(detail)}
   </dl>
 `;
 

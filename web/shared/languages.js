@@ -3,6 +3,12 @@ import { BetpeElement } from "./element.js";
 import { LANGUAGE_NAMES, LANGUAGE_SHORT_NAMES, LANGUAGES, language, t, useLanguage } from "./i18n.js";
 import { html } from "./lit.js";
 
+/** What is seen is the beginning of what is heard (WCAG 2.5.3). @param {import("./i18n.js").Language} each */
+function shortName(each) {
+  const seen = LANGUAGE_SHORT_NAMES[each];
+  return html`${seen}<span class="hidden-visually">${LANGUAGE_NAMES[each].slice(seen.length)}</span>`;
+}
+
 class BetpeLanguages extends BetpeElement {
   static properties = { short: { type: Boolean } };
 
@@ -28,11 +34,10 @@ class BetpeLanguages extends BetpeElement {
               class="languages__button"
               lang=${each}
               aria-pressed=${each === language() ? "true" : "false"}
-              aria-label=${LANGUAGE_NAMES[each]}
               data-testid="language-${each}"
               @click=${() => this.#choose(each)}
             >
-              ${this.short ? LANGUAGE_SHORT_NAMES[each] : LANGUAGE_NAMES[each]}
+              ${this.short ? shortName(each) : LANGUAGE_NAMES[each]}
             </button>
           `,
         )}
