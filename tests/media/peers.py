@@ -12,6 +12,8 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from server.ports import Leg
+
 BITS = 14
 WIDTH, HEIGHT = 320, 240
 RATE = 30
@@ -205,3 +207,14 @@ class Browser:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def join(media, browser: Browser, leg: Leg, call: str) -> None:
+    await browser.accept(await media.answer(call, leg, await browser.offer()))
+
+
+async def next_event(events, kind: str, leg: Leg, timeout: float = 10.0) -> None:
+    async with asyncio.timeout(timeout):
+        async for event in events:
+            if event.kind == kind and event.leg == leg:
+                return

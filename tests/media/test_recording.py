@@ -21,8 +21,7 @@ from server.media.embedded import EmbeddedMedia
 from server.media.recorder import LARGEST_STEP, Timeline, remux
 from server.media.sealed import NotASealedFile, SealedWriter, read, verify
 from server.ports import Leg, MediaError, RecordingPlan
-from tests.media.peers import Browser, read_number
-from tests.media.test_embedded_call import join, next_event
+from tests.media.peers import Browser, join, next_event, read_number
 
 KEY = bytes(range(32))
 

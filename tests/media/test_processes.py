@@ -1,0 +1,114 @@
+"""Media processes die, hang and are replaced; calls go on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from server.media.processes import HUNG, MediaProcesses
+from server.media.sealed import verify
+from server.ports import Leg, MediaError, RecordingPlan
+from tests.media.peers import Browser, join, next_event
+
+CALL = "c"
+
+
+@pytest.fixture
+async def media():
+    engine = MediaProcesses(2, addresses=["127.0.0.1"])
+    await engine.start()
+    yield engine
+    await engine.aclose()
+
+
+@pytest.fixture
+async def pair():
+    both = Browser(first_number=1000), Browser(first_number=3000)
+    more: list[Browser] = []
+    yield (*both, more)
+    for browser in (*both, *more):
+        await browser.close()
+
+
+def pid_of(media: MediaProcesses, call: str = CALL) -> int:
+    return media._calls[call].pid
+
+
+@pytest.mark.parametrize(
+    ("how", "within"), [(signal.SIGKILL, 0.5), (signal.SIGSTOP, HUNG + 1.0)], ids=["killed", "hung"]
+)
+async def test_a_process_that_dies_is_told_and_replaced(media, pair, how, within, tmp_path):
+    applicant, operator, more = pair
+    events = media.events()
+    await media.record(CALL, RecordingPlan(tmp_path, "s1", bytes(32)))
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    await join(media, operator, Leg.OPERATOR, CALL)
+    assert 1000 <= await operator.seen_number() < 2000
+    pid = pid_of(media)
+    os.kill(pid, how)
+    since = time.monotonic()
+    await next_event(events, "lost", Leg.APPLICANT)
+    await next_event(events, "lost", Leg.OPERATOR)
+    assert time.monotonic() - since < within + 2.0  # the machine may be busy; the bench has the figure
+    again = Browser(first_number=5000), Browser(first_number=7000)
+    more += again
+    await join(media, again[0], Leg.APPLICANT, CALL)
+    await join(media, again[1], Leg.OPERATOR, CALL)
+    assert 5000 <= await again[1].seen_number() < 6000
+    assert 7000 <= await again[0].seen_number() < 8000
+    assert pid_of(media) != pid
+    segments = await media.stop_recording(CALL)
+    assert [(one.leg, one.number) for one in segments] == [(Leg.APPLICANT, 2), (Leg.OPERATOR, 2)]
+    before = verify(tmp_path / "s1.applicant.0001.rec")
+    assert before.ok
+    assert verify(segments[0].path, previous=before.chain).ok
+
+
+async def test_other_calls_do_not_notice(media, pair):
+    applicant, operator, more = pair
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    await join(media, operator, Leg.OPERATOR, CALL)
+    other = Browser(first_number=5000)
+    more.append(other)
+    await join(media, other, Leg.APPLICANT, "other")
+    assert pid_of(media, "other") != pid_of(media)
+    os.kill(pid_of(media, "other"), signal.SIGKILL)
+    await next_event(media.events(), "lost", Leg.APPLICANT)
+    assert 1000 <= await operator.seen_number() < 2000
+
+
+async def test_a_process_is_drained_without_dropping_its_call(media, pair):
+    applicant, operator, more = pair
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    await join(media, operator, Leg.OPERATOR, CALL)
+    old = media._calls[CALL]
+    await media.drain(old.number)
+    other = Browser(first_number=5000)
+    more.append(other)
+    await join(media, other, Leg.APPLICANT, "other")
+    assert pid_of(media, "other") != old.pid
+    assert 1000 <= await operator.seen_number() < 2000
+    await media.close(CALL)
+    async with asyncio.timeout(10):
+        assert await old._process.wait() == 0
+
+
+async def test_limits_hold_over_all_processes(pair):
+    applicant, operator, _ = pair
+    media = MediaProcesses(2, addresses=["127.0.0.1"], max_calls=1)
+    await media.start()
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    with pytest.raises(MediaError) as refused:
+        await join(media, operator, Leg.APPLICANT, "other")
+    assert refused.value.code == "media_full"
+    with pytest.raises(MediaError) as refused:
+        await media.answer(CALL, Leg.OPERATOR, "hello")
+    assert refused.value.code == "media_offer_invalid"
+    with pytest.raises(MediaError) as refused:
+        await media.frames("nobody", Leg.APPLICANT, 1, 0.1)
+    assert refused.value.code == "media_not_connected"
+    await media.aclose()
