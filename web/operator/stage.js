@@ -158,8 +158,7 @@ class BetpeStage extends BetpeElement {
       <button
         type="button"
         class="line-button ${muted ? "line-button--off" : ""}"
-        aria-pressed=${muted ? "true" : "false"}
-        aria-label=${t(muted ? "media.unmute" : "media.mute")}
+        title=${t(muted ? "media.unmute" : "media.mute")}
         aria-keyshortcuts="M"
         data-testid="mute"
         @click=${() => this.talk.toggleMute()}
