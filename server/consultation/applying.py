@@ -44,9 +44,8 @@ async def join(desk: Desk, language: str, purpose: str, consent_version: str) ->
     opened = desk.event(
         session, "session_opened", "applicant", language=language, purpose=purpose, consent_version=consent_version
     )
-    session = await desk.store.create_session(session, opened)
-    session = await change(desk, session.id, lambda s: Change(s, timers={Timer.PRESENCE: now + desk.limits.presence}))
-    return session, token
+    timers = {Timer.PRESENCE: now + desk.limits.presence}
+    return await desk.store.create_session(session, opened, timers=timers), token
 
 
 async def set_language(desk: Desk, session_id: str, language: str) -> Session:

@@ -29,10 +29,11 @@ async def match_all(desk: Desk) -> None:
         desk.random.shuffle(operators)
         for operator in operators:
             matched = desk.event("", "matched", "system", operator=operator.id)
-            session = await desk.store.assign_next(operator.id, desk.clock.now(), matched)
+            now = desk.clock.now()
+            timers = {Timer.LEG_RESUME: now + desk.limits.leg_resume}
+            session = await desk.store.assign_next(operator.id, now, matched, timers=timers)
             if session is None:
                 continue  # perhaps all that wait exclude this operator: another may take them
-            await change(desk, session.id, lambda s: _await_legs(desk, s))
             await desk.tell(session, queue=True)
 
 
