@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 EXPANSIONS = {
     "printed_{}_mismatch": ("iin", "birth_date", "document_number", "expiry_date", "name"),
     "printed_{}_not_read": ("iin", "birth_date", "name"),
-    "unexpected_{}": (),
 }
 """What an f-string's blank can be (verification/crosscheck.py: names that ``record`` is given, ``_REASON`` applied)."""
+KEYS_OF = {"sign_{}": ("verification.signals", "LIMITS")}
+"""F-strings whose blank is a key of a dictionary: module and name."""
 THROUGH = {"tuple", "list", "set", "sorted", "frozenset", "str", "fromkeys"}
 """Functions that give back what they are given, as far as strings are concerned."""
 
@@ -139,6 +140,8 @@ class Sources:
                 return self._name(name, node, scope)
             case ast.Subscript(value=value, slice=ast.Constant(value=int(place))):
                 return self._element(value, place, scope)
+            case ast.Subscript(slice=ast.Constant(value=str())):
+                return set()  # out of a message or a row: said first by somebody else, where it is collected
             case ast.Subscript(value=value, slice=ast.Slice()):
                 return self.strings(value, scope)
             case ast.Attribute():
@@ -147,6 +150,11 @@ class Sources:
                 pattern = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
                 if pattern in EXPANSIONS:
                     return {pattern.format(word) for word in EXPANSIONS[pattern]}
+                if pattern in KEYS_OF:
+                    home, name = KEYS_OF[pattern]
+                    table = self.modules[home].constants[name]
+                    assert isinstance(table, ast.Dict)
+                    return {pattern.format(key.value) for key in table.keys if isinstance(key, ast.Constant)}
             case ast.Call():
                 return self._call(node, scope)
         raise self._unfollowed(node, scope)
@@ -239,7 +247,7 @@ class Sources:
                 return self.strings(parts[place], scope)
             case ast.IfExp(body=first, orelse=second):
                 return self._element(first, place, scope) | self._element(second, place, scope)
-            case ast.Constant(value=None):
+            case ast.Constant(value=None) | ast.Subscript(slice=ast.Constant(value=str())):
                 return set()
             case ast.Dict(values=values):
                 return set().union(*(self._element(value, place, scope) for value in values))
@@ -277,10 +285,23 @@ class Sources:
         for handler in _inside(scope.function or scope.module.tree):
             if isinstance(handler, ast.ExceptHandler) and handler.name == name and handler.type is not None:
                 kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-                for kind in kinds:
-                    for caller, call in self.calls(ast.unparse(kind).rsplit(".", 1)[-1]):
+                for name_of_kind in (ast.unparse(kind).rsplit(".", 1)[-1] for kind in kinds):
+                    fixed = self._fixed_code(name_of_kind)
+                    found |= fixed
+                    for caller, call in [] if fixed else self.calls(name_of_kind):
                         found |= self.strings(self.argument(call, 0, "code"), caller)
         return found
+
+    def _fixed_code(self, kind: str) -> set[str]:
+        """The code of an exception class that has one for all: ``code = "..."`` in its body."""
+        return {
+            str(statement.value.value)
+            for module in self.modules.values()
+            if kind in module.classes
+            for statement in module.classes[kind].body
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "code"
+            if isinstance(statement.value, ast.Constant)
+        }
 
     def _type(self, name: str, scope: Scope) -> ast.ClassDef | None:
         """The class of a local name: of the function that made it, by its annotation, or of the parameter."""

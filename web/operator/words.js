@@ -12,7 +12,7 @@ export const outcomeStatus = (outcome) => status(KINDS[outcome] ?? "off", code("
 
 /** @param {string} reason */
 export function reasonWords(reason) {
-  for (const family of ["reason", "problem", "guidance"]) {
+  for (const family of ["reason", "problem", "guidance", "error"]) {
     if (has(`${family}.${reason}`)) return t(`${family}.${reason}`);
   }
   return `${t("reason.unknown")} (${reason})`;
