@@ -51,15 +51,18 @@ class BetpeApplicant extends BetpeElement {
   constructor() {
     super();
     this.ready = false;
-    this.remark = "";
+    /** @type {import("./screen.js").Fault | null} */
+    this.remark = null;
     this.leaving = false;
     this.journey = new Journey();
     this.shownScreen = "";
     this.wasLost = false;
+    this.guarded = false;
     this.journey.addEventListener("change", () => this.#follow());
     this.journey.addEventListener("refused", (event) => {
-      this.remark = code("error", /** @type {CustomEvent} */ (event).detail);
-      setTimeout(() => (this.remark = ""), REMARK_MS);
+      const name = /** @type {CustomEvent} */ (event).detail;
+      this.remark = { words: () => code("error", name) };
+      setTimeout(() => (this.remark = null), REMARK_MS);
       void this.journey.refresh();
     });
     for (const name of ["online", "offline"]) addEventListener(name, () => this.requestUpdate());
@@ -81,12 +84,13 @@ class BetpeApplicant extends BetpeElement {
       announce(t("network.back"));
     }
     keepAwake(AWAKE.has(screen));
-    if (GUARDED.has(screen) && !history.state?.guard) history.pushState({ guard: true }, "");
+    if (GUARDED.has(screen) && !this.guarded && !history.state?.guard) history.pushState({ guard: true }, "");
+    this.guarded = GUARDED.has(screen);
     this.requestUpdate();
   }
 
   #guard() {
-    if (!GUARDED.has(this.journey.screen) || history.state?.guard) return;
+    if (!this.guarded || history.state?.guard) return;
     history.pushState({ guard: true }, "");
     this.#askToLeave();
   }
@@ -100,7 +104,7 @@ class BetpeApplicant extends BetpeElement {
     try {
       await this.journey.leave();
     } catch (error) {
-      this.remark = asApiError(error).words();
+      this.remark = asApiError(error);
       await this.journey.refresh();
     }
     this.leaving = false;
@@ -186,7 +190,7 @@ class BetpeApplicant extends BetpeElement {
     return html`
       <div class="bars" role="status">
         ${lost ? html`<p class="bar" data-testid="network-bar">${icon("network")}<span>${t(lost)}</span></p>` : nothing}
-        ${this.remark ? html`<p class="bar bar--remark">${icon("info")}<span>${this.remark}</span></p>` : nothing}
+        ${this.remark ? html`<p class="bar bar--remark">${icon("info")}<span>${this.remark.words()}</span></p>` : nothing}
       </div>
     `;
   }

@@ -37,7 +37,8 @@ class ScreenCard extends Screen {
     this.sent = 0;
     /** @type {import("./journey.js").Reading | null} */
     this.reading = null;
-    this.error = "";
+    /** @type {import("./screen.js").Fault | null} */
+    this.error = null;
     /** @type {CameraFault | null} */
     this.fault = null;
     this.live = false;
@@ -160,12 +161,12 @@ class ScreenCard extends Screen {
     this.picture = URL.createObjectURL(picture);
     this.phase = "sending";
     this.sent = 0;
-    this.error = "";
+    this.error = null;
     this.reading = null;
     try {
       this.reading = await this.journey.sendSide(this.side, picture, (fraction) => (this.sent = fraction));
     } catch (error) {
-      this.error = asApiError(error).words();
+      this.error = asApiError(error);
       if (error instanceof ApiError && error.status === 409) await this.journey.refresh();
     }
     this.phase = "read";
@@ -177,7 +178,7 @@ class ScreenCard extends Screen {
     this.#forgetPicture();
     this.phase = "live";
     this.reading = null;
-    this.error = "";
+    this.error = null;
     this.hint = "fit";
     void this.#openCamera();
   }
@@ -219,7 +220,7 @@ class ScreenCard extends Screen {
             </button>
           `
         : html`<p class="finder__hint" role="status">${t(this.live ? `card.hint.${this.hint}` : "card.hint.opening")}</p>`}
-      <div class="action">
+      <div class="action action--stay">
         <button
           type="button"
           class="button button--main button--wide"
@@ -227,8 +228,10 @@ class ScreenCard extends Screen {
           ?disabled=${!this.live}
           @click=${this.#shoot}
         >
-          ${icon("camera")}${t("card.shutter")}
+          ${icon("photo")}${t("card.shutter")}
         </button>
+      </div>
+      <div class="action">
         ${this.#file(t("card.file"))}
         ${this.journey.service?.specimen && this.side === "front"
           ? html`
@@ -260,7 +263,7 @@ class ScreenCard extends Screen {
     }
     const usable = this.reading?.usable;
     const problems = this.reading?.problems ?? [];
-    const words = this.error ? [this.error] : problems.map((problem) => code("problem", problem));
+    const words = this.error ? [this.error.words()] : problems.map((problem) => code("problem", problem));
     if (!usable && words.length === 0) words.push(code("problem", "unknown"));
     return html`
       <div tabindex="-1" data-verdict class="stack">
@@ -288,7 +291,7 @@ class ScreenCard extends Screen {
             `
           : html`
               <button type="button" class="button button--main button--wide" data-testid="retake" @click=${this.#retake}>
-                ${icon("camera")}${t("card.retake")}
+                ${icon("photo")}${t("card.retake")}
               </button>
             `}
         ${this.#file(t("card.another_file"))}

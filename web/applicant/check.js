@@ -1,6 +1,7 @@
 /** <screen-check>: what was read beside its picture; names can be put right, numbers and dates only read again. */
 import { ApiError } from "../shared/api.js";
-import { code, date, dateTime, has, t } from "../shared/i18n.js";
+import { date, dateTime, has, t } from "../shared/i18n.js";
+import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { errorSummary, focusErrors, spinner } from "../shared/parts.js";
 import { Screen } from "./screen.js";
@@ -26,7 +27,7 @@ class ScreenCheck extends Screen {
     this.typing = new Set();
     /** @type {Record<string, string>} */
     this.corrections = {};
-    /** @type {{text: string, href?: string}[]} */
+    /** @type {(import("./screen.js").Fault & {href?: string})[]} */
     this.errors = [];
     this.busy = false;
   }
@@ -61,7 +62,10 @@ class ScreenCheck extends Screen {
   #wrong() {
     return Object.entries(this.corrections)
       .filter(([name, value]) => !NAME.test(value) || (name !== "patronymic" && !value.trim()))
-      .map(([name]) => ({ text: t("check.name_wrong", { name: t(`attribute.${name}`) }), href: `#check-${name}` }));
+      .map(([name]) => ({
+        words: () => t("check.name_wrong", { name: t(`attribute.${name}`) }),
+        href: `#check-${name}`,
+      }));
   }
 
   /** @param {Event} event */
@@ -85,10 +89,10 @@ class ScreenCheck extends Screen {
       const until = error.details.until;
       this.errors = [
         {
-          text:
+          words: () =>
             error.code === "retry_later" && typeof until === "string"
               ? t("check.retry_later", { time: dateTime(until) })
-              : code("error", error.code),
+              : error.words(),
         },
       ];
     }
@@ -117,6 +121,9 @@ class ScreenCheck extends Screen {
         <dt><label for="check-${name}">${t(`attribute.${name}`)}</label></dt>
         <dd>
           <span class="hint" id="hint-${name}">${t(name === "patronymic" ? "check.hint.patronymic" : "check.hint")}</span>
+          ${wrong
+            ? html`<span class="field__error" id="error-${name}">${icon("warning")}<span>${t("check.letters")}</span></span>`
+            : nothing}
           <input
             class="input"
             id="check-${name}"
@@ -124,7 +131,7 @@ class ScreenCheck extends Screen {
             autocapitalize="characters"
             spellcheck="false"
             maxlength=${NAME_LENGTH}
-            aria-describedby="hint-${name}"
+            aria-describedby="hint-${name} error-${name}"
             aria-invalid=${wrong ? "true" : "false"}
             .value=${this.corrections[name] ?? read}
             @input=${(/** @type {Event} */ event) => this.#typed(name, event)}
@@ -170,7 +177,7 @@ class ScreenCheck extends Screen {
   render() {
     return html`
       <form class="stack" novalidate @submit=${this.#confirm}>
-        ${errorSummary(this.errors)}
+        ${errorSummary(this.errors.map(({ words, href }) => ({ text: words(), href })))}
         <h1 tabindex="-1">${t("check.title")}</h1>
         <p>${t("check.lead")}</p>
         <div class="sides">${this.#picture("front")} ${this.#picture("back")}</div>

@@ -157,7 +157,7 @@ class ScreenDevice extends Screen {
               </button>
             `
           : nothing}
-        <div class="action">
+        <div class="action action--stay">
           <button
             type="button"
             class="button button--main button--wide"

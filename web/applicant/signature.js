@@ -31,7 +31,8 @@ class ScreenSignature extends Screen {
     this.phase = "looking";
     this.password = "";
     this.visible = false;
-    this.error = "";
+    /** @type {import("./screen.js").Fault | null} */
+    this.error = null;
     this.step = "";
     this.fileTaken = false;
     this.busy = false;
@@ -69,12 +70,13 @@ class ScreenSignature extends Screen {
   /** @param {unknown} error */
   #fail(error) {
     if (!(error instanceof PkiError) && !(error instanceof ApiError)) throw error;
-    this.error = code("error", error.code);
+    const { code: name } = error;
+    this.error = { words: () => code("error", name) };
   }
 
   async #look() {
     this.phase = "looking";
-    this.error = "";
+    this.error = null;
     try {
       const found = await /** @type {Issuance} */ (this.issuance).look();
       this.view = found.view;
@@ -99,9 +101,10 @@ class ScreenSignature extends Screen {
   async #make(event) {
     event.preventDefault();
     const choosing = this.phase === "choose_password";
-    this.error = "";
+    this.error = null;
     if (choosing && this.strength.score < MIN_PASSWORD_SCORE) {
-      this.error = t(`password.${this.password ? this.strength.code : "missing"}`);
+      const fault = this.password ? this.strength.code : "missing";
+      this.error = { words: () => t(`password.${fault}`) };
       return this.#focusError();
     }
     const before = this.phase;
@@ -143,12 +146,15 @@ class ScreenSignature extends Screen {
 
   async #startOver() {
     this.password = "";
+    /** @type {unknown} */
+    let failure;
     try {
       await /** @type {Issuance} */ (this.issuance).startOver();
     } catch (error) {
-      this.#fail(error);
+      failure = error;
     }
     await this.#look();
+    if (failure) this.#fail(failure);
   }
 
   #saveFile() {
@@ -164,7 +170,7 @@ class ScreenSignature extends Screen {
 
   async #finish() {
     this.busy = true;
-    this.error = "";
+    this.error = null;
     try {
       await /** @type {Issuance} */ (this.issuance).confirmSaved();
       this.phase = "saved";
@@ -184,7 +190,7 @@ class ScreenSignature extends Screen {
     const { score, code: strength } = this.strength;
     return html`
       <form class="stack" novalidate @submit=${this.#make}>
-        ${errorSummary(this.error ? [{ text: this.error, href: "#password" }] : [])}
+        ${errorSummary(this.error ? [{ text: this.error.words(), href: "#password" }] : [])}
         <h1 tabindex="-1">${t(choosing ? "signature.title" : "signature.again.title")}</h1>
         ${this.#approved()}
         <p>${t(choosing ? "signature.lead" : "signature.again.lead")}</p>
@@ -204,7 +210,10 @@ class ScreenSignature extends Screen {
               aria-invalid=${this.error ? "true" : "false"}
               .value=${this.password}
               @input=${(/** @type {Event} */ event) =>
-                (this.password = /** @type {HTMLInputElement} */ (event.target).value)}
+                {
+                this.password = /** @type {HTMLInputElement} */ (event.target).value;
+                this.error = null;
+              }}
             />
             <button
               type="button"
@@ -271,7 +280,7 @@ class ScreenSignature extends Screen {
   #made() {
     return html`
       <div class="stack">
-        ${errorSummary(this.error ? [{ text: this.error }] : [])}
+        ${errorSummary(this.error ? [{ text: this.error.words() }] : [])}
         <h1 tabindex="-1">${t("certificate.title")}</h1>
         <p>${t("certificate.lead")}</p>
         <div class="action">
@@ -351,7 +360,7 @@ class ScreenSignature extends Screen {
         return html`
           <div class="stack">
             <h1 tabindex="-1">${t("failure.title")}</h1>
-            ${notice("bad", this.error || t("signature.unavailable"))}
+            ${notice("bad", this.error?.words() ?? t("signature.unavailable"))}
             <div class="action">
               <button type="button" class="button button--main button--wide" data-testid="try-again" @click=${this.#look}>
                 ${t("common.try_again")}

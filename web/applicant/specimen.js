@@ -20,7 +20,8 @@ class ScreenSpecimen extends Screen {
     super();
     this.busy = false;
     this.live = false;
-    this.error = "";
+    /** @type {import("./screen.js").Fault | null} */
+    this.error = null;
     /** @type {CameraFault | null} */
     this.fault = null;
     /** @type {MediaStream | null} */
@@ -73,13 +74,13 @@ class ScreenSpecimen extends Screen {
   /** @param {Blob} selfie */
   async #make(selfie) {
     this.busy = true;
-    this.error = "";
+    this.error = null;
     try {
       const readings = await this.journey.makeSpecimen(selfie);
       if (readings.front.usable && readings.back.usable) return this.journey.go("check");
-      this.error = t("specimen.unusable");
+      this.error = { words: () => t("specimen.unusable") };
     } catch (error) {
-      this.error = asApiError(error).words();
+      this.error = asApiError(error);
     } finally {
       this.busy = false;
     }
@@ -88,7 +89,7 @@ class ScreenSpecimen extends Screen {
   render() {
     return html`
       <div class="stack">
-        ${errorSummary(this.error ? [{ text: this.error }] : [])}
+        ${errorSummary(this.error ? [{ text: this.error.words() }] : [])}
         <h1 tabindex="-1">${t("specimen.title")}</h1>
         <p>${t("specimen.lead")}</p>
         <div class="mirror ${this.live ? "mirror--on" : ""}">
@@ -97,32 +98,36 @@ class ScreenSpecimen extends Screen {
           ${this.live ? nothing : html`<div class="mirror__none">${icon("camera")}</div>`}
         </div>
         ${this.fault ? notice("bad", this.fault.words(), { testid: "device-fault" }) : nothing}
-        <div class="action">
-          ${this.busy
-            ? spinner(t("specimen.making"))
-            : html`
-                <button
-                  type="button"
-                  class="button button--main button--wide"
-                  data-testid="make-specimen"
-                  ?disabled=${!this.live}
-                  @click=${this.#shoot}
-                >
-                  ${icon("camera")}${t("specimen.make")}
-                </button>
-                <label class="button button--secondary button--wide file">
-                  ${icon("file")}<span>${t("card.file")}</span>
-                  <input type="file" class="file__input" accept="image/*" data-testid="file-selfie" @change=${this.#choose} />
-                </label>
-                <button
-                  type="button"
-                  class="button button--plain button--wide"
-                  @click=${() => this.journey.go("card-front")}
-                >
-                  ${t("specimen.own")}
-                </button>
-              `}
-        </div>
+        ${this.busy ? html`<div class="action action--stay">${spinner(t("specimen.making"))}</div>` : this.#actions()}
+      </div>
+    `;
+  }
+
+  #actions() {
+    return html`
+      <div class="action action--stay">
+        <button
+          type="button"
+          class="button button--main button--wide"
+          data-testid="make-specimen"
+          ?disabled=${!this.live}
+          @click=${this.#shoot}
+        >
+          ${icon("photo")}${t("specimen.make")}
+        </button>
+      </div>
+      <div class="action">
+        <label class="button button--secondary button--wide file">
+          ${icon("file")}<span>${t("card.file")}</span>
+          <input type="file" class="file__input" accept="image/*" data-testid="file-selfie" @change=${this.#choose} />
+        </label>
+        <button
+          type="button"
+          class="button button--plain button--wide"
+          @click=${() => this.journey.go("card-front")}
+        >
+          ${t("specimen.own")}
+        </button>
       </div>
     `;
   }

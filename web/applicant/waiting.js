@@ -28,7 +28,7 @@ class ScreenWaiting extends Screen {
     const before = Math.max(0, (queue?.position ?? 1) - 1);
     return html`
       <div class="stack">
-        <h1 tabindex="-1">${t(second ? "second.title" : "waiting.title")}</h1>
+        <h1 tabindex="-1">${t(second ? "second.title" : queue?.wait ? "waiting.title" : "waiting.title.nobody")}</h1>
         ${second ? html`<p data-testid="decision" data-outcome="referred">${t("second.lead")}</p>` : nothing}
         <div class="place card" role="status">
           <p class="place__ahead" data-testid="queue-position" data-position=${queue?.position ?? ""}>
@@ -40,7 +40,7 @@ class ScreenWaiting extends Screen {
           ${queue && !queue.wait
             ? html`<p class="place__time" data-testid="queue-nobody">${icon("clock")}<span>${t("waiting.nobody")}</span></p>`
             : nothing}
-          <div class="calm" aria-hidden="true"><span></span></div>
+          ${queue?.wait ? html`<div class="calm" aria-hidden="true"><span></span></div>` : nothing}
         </div>
         <p>${t("waiting.keep")}</p>
         <section class="stack">

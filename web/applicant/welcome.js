@@ -19,7 +19,8 @@ class ScreenWelcome extends Screen {
   constructor() {
     super();
     this.purpose = "";
-    this.error = "";
+    /** @type {import("./screen.js").Fault | null} */
+    this.error = null;
     this.busy = false;
   }
 
@@ -36,7 +37,7 @@ class ScreenWelcome extends Screen {
 
   async #begin() {
     this.busy = true;
-    this.error = "";
+    this.error = null;
     try {
       await this.journey.begin({
         language: language(),
@@ -44,7 +45,7 @@ class ScreenWelcome extends Screen {
         consentVersion: t("consent.version"), // of the text that was shown, not of the one the server has
       });
     } catch (error) {
-      this.error = asApiError(error).words();
+      this.error = asApiError(error);
     }
     this.busy = false;
   }
@@ -56,7 +57,7 @@ class ScreenWelcome extends Screen {
     const hopeless = this.#hopeless();
     return html`
       <div class="stack">
-        ${errorSummary(this.error ? [{ text: this.error }] : [])}
+        ${errorSummary(this.error ? [{ text: this.error.words() }] : [])}
         <h1 tabindex="-1">${t("welcome.title")}</h1>
         <p>${t("welcome.lead")}</p>
         <ol class="steps">
