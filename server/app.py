@@ -25,7 +25,7 @@ from server.bus import LocalBus
 from server.checker import WorkerChecker
 from server.consultation import applying, calling, challenging, deciding, guiding
 from server.consultation.desk import Desk, Limits
-from server.issuing import AuthorityConfig, EmbeddedIssuer, create_authority
+from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, EmbeddedIssuer, create_authority
 from server.media.embedded import EmbeddedMedia
 from server.ports import Conflict, Timer
 from server.proofing import DomainError
@@ -64,8 +64,13 @@ def public_url(settings: Settings) -> str:
 
 def open_issuer(settings: Settings) -> EmbeddedIssuer:
     base = f"{public_url(settings)}/ca"
+    arc = settings.ca_oid_arc or DEMONSTRATION_ARC
     config = AuthorityConfig(
         organization=settings.ca_organisation,
+        individual_purpose=f"{arc}.4.1.1",
+        identification_purpose=f"{arc}.4.3.2",
+        sign_policy=f"{arc}.2.3",
+        auth_policy=f"{arc}.2.4",
         issuing_url=f"{base}/issuing.cer",
         crl_url=f"{base}/crl.der",
         root_url=f"{base}/root.cer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,7 +33,6 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Address that people type; default http(s)://localhost:port.")
     tls_certificate: Path | None = Field(None, description="PEM chain; with tls_key the server speaks HTTPS itself.")
     tls_key: Path | None = Field(None, description="PEM private key of tls_certificate.")
-    behind_proxy: bool = Field(False, description="Trust X-Forwarded-Proto of the one proxy in front.")
     secret: SecretStr = Field(
         SecretStr(""), description="Master secret of stored keys; default: made at first start in data_dir (demo only)."
     )
@@ -77,6 +77,8 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         if self.turn_urls and not self.turn_secret.get_secret_value():
             raise ValueError("turn_urls needs turn_secret")
+        if self.ca_oid_arc and not re.fullmatch(r"[0-2](\.(0|[1-9]\d*)){1,40}", self.ca_oid_arc, re.ASCII):
+            raise ValueError("ca_oid_arc must be an object identifier, as 1.3.6.1.4.1.99999")
         if self.media_ports:
             low, _, high = self.media_ports.partition("-")
             if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):

@@ -66,7 +66,8 @@ async def ready(context: Context) -> web.StreamResponse:
 
 
 async def metrics(context: Context) -> web.StreamResponse:
-    if context.request.remote not in LOOPBACK:
+    # A proxy on this machine is a loopback peer as well, but it is asked for the public name.
+    if context.request.remote not in LOOPBACK or context.request.url.host not in (*LOOPBACK, "localhost"):
         raise ApiError(403, "loopback_only", "Metrics are read on the machine itself.")
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -202,6 +202,9 @@ async def test_metrics_health_and_readiness(house: House) -> None:
     assert (await stranger.ask("GET", "/readyz"))["ready"] is True
     async with stranger.http.get(house.base + "/metrics") as response:
         assert response.status == 200
+    for name in ("eds.invalid", "127.0.0.1.eds.invalid:80", ""):  # a proxy on this machine passes the public name on
+        path = "/metrics"
+        assert await stranger.refused("GET", path, 403, headers={"Host": name}) == "loopback_only", name
 
 
 def test_the_openapi_document_is_valid_and_whole() -> None:

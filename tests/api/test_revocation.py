@@ -220,5 +220,24 @@ def test_the_issuing_certificate_names_the_roots_list(tmp_path: Path, monkeypatc
     settings = Settings()
     composition.prepare_folder(settings)
     issuing = x509.load_der_x509_certificate(composition.open_issuer(settings).chain()[0])
+    assert issuing.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == settings.ca_organisation
     (point,) = issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     assert point.full_name == [x509.UniformResourceIdentifier("https://eds.invalid/ca/root.crl")]
+
+
+async def test_an_organisations_own_arc_is_in_its_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BETPE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BETPE_CA_OID_ARC", "1.3.6.1.4.1.99999.7")
+    settings = Settings()
+    composition.prepare_folder(settings)
+    await migrate(settings.database_url)
+    store = SqlStore(settings.database_url)
+    try:
+        made = await _issue(store, composition.open_issuer(settings))
+    finally:
+        await store.aclose()
+    certificate = x509.load_der_x509_certificate(made[CertificateProfile.SIGN])
+    (policy,) = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    assert policy.policy_identifier.dotted_string == "1.3.6.1.4.1.99999.7.2.3"
+    purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert {"1.3.6.1.4.1.99999.7.4.1.1", "1.3.6.1.4.1.99999.7.4.3.2"} <= {one.dotted_string for one in purposes}

@@ -48,6 +48,7 @@ def test_lists_and_ranges_are_read_from_text(monkeypatch: pytest.MonkeyPatch) ->
         {"tls_key": Path("k")},
         {"turn_urls": "turn:a"},
         {"log_level": "LOUD"},
+        {"ca_oid_arc": "not.an.oid"},
         {"no_such_setting": 1},
     ],
 )
