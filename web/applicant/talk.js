@@ -6,6 +6,7 @@ import { code, has, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { announce, notice } from "../shared/parts.js";
+import "./challenge.js";
 import { Screen } from "./screen.js";
 
 class ScreenTalk extends Screen {
@@ -265,6 +266,9 @@ class ScreenTalk extends Screen {
                   <button type="button" class="button button--wide" @click=${this.#openAgain}>${t("common.try_again")}</button>`
               : html`<p>${request}</p>`}
           </div>
+          ${call?.prompt && this.status === "connected" && !this.fault
+            ? html`<betpe-challenge .prompt=${call.prompt} .stream=${this.stream} .mirrored=${this.mirrored}></betpe-challenge>`
+            : nothing}
         </div>
         ${this.chatOpen
           ? html`
