@@ -154,13 +154,16 @@ class Peer:
         start_bitrate: int,
         on_ready: Callable[[dict[str, StreamParameters]], None],
         on_gone: Callable[[], None],
+        receive_only: bool = False,
     ) -> None:
+        """``receive_only``: for a peer that offers (``offer``, ``accept``) and only listens."""
         self.datagrams = 0
         """Datagrams received, of any sort: what tells a silent browser."""
         self.on_rtp: Callable[[bytes], None] = _drop
         self.on_rtcp: Callable[[bytes], None] = _drop
         self._network = network
         self._start_bitrate = start_bitrate
+        self._direction = "recvonly" if receive_only else "sendrecv"
         self._on_ready = on_ready
         self._on_gone = on_gone
         self._agreed: dict[str, StreamParameters] = {}
@@ -177,7 +180,7 @@ class Peer:
         self._connection.gather_candidates = self._gather  # type: ignore[method-assign]
 
     def _prepare(self, kind: str, codec: str) -> RTCRtpTransceiver:
-        transceiver = self._pc.addTransceiver(kind, direction="sendrecv")
+        transceiver = self._pc.addTransceiver(kind, direction=self._direction)
         _check_instance(transceiver)
         wanted = {f"{kind}/{codec}".lower(), "video/rtx"}
         capabilities = RTCRtpSender.getCapabilities(kind).codecs
@@ -215,6 +218,18 @@ class Peer:
             raise MediaError("media_offer_invalid", "The offer cannot be read.") from error
         await self._pc.setLocalDescription(answer)
         return str(self._pc.localDescription.sdp)
+
+    async def offer(self) -> str:
+        """An SDP offer, all candidates in it. Raises PortsExhausted."""
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        return str(self._pc.localDescription.sdp)
+
+    async def accept(self, answer: str) -> None:
+        """Take the answer to ``offer``. Raises ValueError where it cannot be read."""
+        try:
+            await self._pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        except (TypeError, LookupError, AttributeError, AssertionError, StopIteration, OperationError) as error:
+            raise ValueError("the answer cannot be read") from error
 
     def _extend_answer(self, offer: Offer) -> None:
         """Agree to what the translator does and aiortc does not: transport feedback, a start bitrate, Opus FEC."""

@@ -4,43 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import asynccontextmanager
 
 import pytest
 
 from server.media.embedded import EmbeddedMedia
+from server.media.janus import JanusMedia
 from server.media.processes import MediaProcesses
 from server.ports import Leg, MediaError
+from tests.media.janus_server import own_address, running_janus
 from tests.media.peers import Browser, join, next_event, read_number
 
 CALL = "call-1"
 
 
-async def embedded() -> EmbeddedMedia:
-    return EmbeddedMedia(addresses=["127.0.0.1"])
+@asynccontextmanager
+async def embedded():
+    media = EmbeddedMedia(addresses=["127.0.0.1"])
+    yield media
+    await media.aclose()
 
 
-async def processes() -> MediaProcesses:
+@asynccontextmanager
+async def processes():
     media = MediaProcesses(1, addresses=["127.0.0.1"])
     await media.start()
-    return media
+    yield media
+    await media.aclose()
 
 
-@pytest.fixture(params=[embedded, processes], ids=lambda make: make.__name__)
+@asynccontextmanager
+async def janus():
+    async with running_janus() as (url, secret, address):
+        media = JanusMedia(url, secret, addresses=[address])
+        await media.start()
+        yield media
+        await media.aclose()
+
+
+@pytest.fixture(params=[embedded, processes, janus], ids=lambda make: make.__name__)
 async def media(request):
     before = asyncio.all_tasks()
-    engine = await request.param()
-    yield engine
-    await engine.aclose()
+    async with request.param() as engine:
+        yield engine
     await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before | {asyncio.current_task()}
 
 
 @pytest.fixture
-async def browsers():
+async def browsers(media):
     opened: list[Browser] = []
+    address = own_address() if isinstance(media, JanusMedia) else "127.0.0.1"
 
     def make(**options) -> Browser:
-        opened.append(Browser(**options))
+        opened.append(Browser(address=address, **options))
         return opened[-1]
 
     yield make
@@ -123,7 +140,9 @@ async def test_statistics_say_what_arrives(media, browsers):
     events = media.events()
     await join(media, applicant, Leg.APPLICANT, CALL)
     await next_event(events, "connected", Leg.APPLICANT)
-    await applicant.sent_seconds(2.5)
+    assert media.statistics(CALL, Leg.APPLICANT) is not None
+    assert media.statistics(CALL, Leg.OPERATOR) is None
+    await applicant.sent_seconds(3)
     figures = media.statistics(CALL, Leg.APPLICANT)
     assert figures.connected
     assert (figures.width, figures.height) == (320, 240)

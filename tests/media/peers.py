@@ -104,7 +104,8 @@ class Tone(_Paced):
 class Browser:
     """One end of a call as a page would hold it."""
 
-    def __init__(self, first_number: int = 0, frequency: float | None = None) -> None:
+    def __init__(self, first_number: int = 0, frequency: float | None = None, address: str = "127.0.0.1") -> None:
+        self._address = address
         self.frequency = frequency or (440.0 if first_number < 2000 else 880.0)
         self._video = NumberedVideo(first_number)
         self._audio = Tone(self.frequency)
@@ -127,7 +128,7 @@ class Browser:
         return self._pc.connectionState
 
     async def offer(self) -> str:
-        addresses, aioice.ice.get_host_addresses = aioice.ice.get_host_addresses, lambda **_: ["127.0.0.1"]
+        addresses, aioice.ice.get_host_addresses = aioice.ice.get_host_addresses, lambda **_: [self._address]
         try:
             await self._pc.setLocalDescription(await self._pc.createOffer())
         finally:

@@ -1,0 +1,96 @@
+"""A configuration of the product's own for Janus 1.1 as Debian packages it: nothing listens but what the calls need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+LIBRARIES = "/usr/lib/x86_64-linux-gnu/janus"
+SCRIPTS = "/usr/share/janus/duktape"
+_OTHER_PLUGINS = (
+    "audiobridge",
+    "echotest",
+    "lua",
+    "nosip",
+    "recordplay",
+    "sip",
+    "streaming",
+    "textroom",
+    "videocall",
+    "videoroom",
+    "voicemail",
+)
+_OTHER_TRANSPORTS = ("http", "mqtt", "nanomsg", "pfunix", "rabbitmq")
+
+
+@dataclass(frozen=True, slots=True)
+class JanusConfiguration:
+    """What differs between installations."""
+
+    address: str
+    """Address that media uses; Janus takes no loopback one."""
+    api_secret: str
+    """Every request to the API must carry it."""
+    api_address: str = "127.0.0.1"
+    api_port: int = 8188
+    ports: tuple[int, int] = (20000, 29999)
+    announced: str = ""
+    """Address told to browsers instead (1:1 NAT)."""
+    libraries: str = LIBRARIES
+    scripts: str = SCRIPTS
+
+    def write(self, folder: Path) -> None:
+        """Write the files of ``janus -F FOLDER``. Raises ValueError for text that cannot stand between quotes."""
+        for text in (self.address, self.api_secret, self.api_address, self.announced, str(folder)):
+            if any(letter in text for letter in '"\\\n'):
+                raise ValueError("quotes, backslashes and line ends cannot be configured")
+        unused_plugins = ",".join(f"libjanus_{name}.so" for name in _OTHER_PLUGINS)
+        unused_transports = ",".join(f"libjanus_{name}.so" for name in _OTHER_TRANSPORTS)
+        mapping = f'nat_1_1_mapping = "{self.announced}"' if self.announced else ""
+        script = folder / "calls.js"
+        script.write_text((files("server.media") / "janus_files" / "calls.js").read_text())
+        (folder / "janus.jcfg").write_text(
+            f"""general: {{
+  configs_folder = "{folder}"
+  plugins_folder = "{self.libraries}/plugins"
+  transports_folder = "{self.libraries}/transports"
+  events_folder = "{self.libraries}/events"
+  loggers_folder = "{self.libraries}/loggers"
+  api_secret = "{self.api_secret}"
+  debug_level = 3
+  session_timeout = 60
+  candidates_timeout = 45
+  hide_dependencies = true
+}}
+nat: {{
+  ice_lite = false
+  full_trickle = false
+  ice_enforce_list = "{self.address}"
+  {mapping}
+}}
+media: {{
+  ipv6 = false
+  rtp_port_range = "{self.ports[0]}-{self.ports[1]}"
+  no_media_timer = 3
+}}
+plugins: {{ disable = "{unused_plugins}" }}
+transports: {{ disable = "{unused_transports}" }}
+"""
+        )
+        (folder / "janus.transport.websockets.jcfg").write_text(
+            f"""general: {{
+  json = "compact"
+  ws = true
+  ws_ip = "{self.api_address}"
+  ws_port = {self.api_port}
+  wss = false
+}}
+admin: {{ admin_ws = false }}
+"""
+        )
+        (folder / "janus.plugin.duktape.jcfg").write_text(
+            f'general: {{\n  path = "{self.scripts}"\n  script = "{script}"\n}}\n'
+        )
+        for path in folder.glob("janus*.jcfg"):
+            path.chmod(0o600)

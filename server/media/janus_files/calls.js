@@ -1,0 +1,113 @@
+// Calls of Betpe-bet in Janus (duktape plugin): each browser has one peer connection that sends and receives.
+// The two ends of a call get each other's packets; a tap gets one end's and sends nothing. The C plugin relays.
+//
+// Messages: {request: "join", call, leg} and {request: "tap", call, leg} with an offer; {request: "keyframe"}.
+
+Duktape.modSearch = function (id) {
+  var text = readFile(getModulesFolder() + '/' + id + '.js');
+  if (typeof text === 'string') return text;
+  throw new Error('Module not found: ' + id);
+};
+var sdp = require('janus-sdp');
+
+var sessions = {}; // id -> {id, call, leg, tap, up}
+var offers = []; // waiting for the scheduler
+
+function getVersion() { return 1; }
+function getVersionString() { return '1'; }
+function getDescription() { return 'Calls of two, and taps of them'; }
+function getName() { return 'Betpe-bet calls'; }
+function getAuthor() { return 'Betpe-bet'; }
+function getPackage() { return 'janus.plugin.betpecalls'; }
+function init() {}
+function destroy() {}
+
+function createSession(id) {
+  sessions[id] = { id: id, up: false };
+}
+
+function destroySession(id) {
+  hangupMedia(id);
+  delete sessions[id];
+}
+
+function querySession(id) {
+  return JSON.stringify(sessions[id] || null);
+}
+
+function handleMessage(id, transaction, message, jsep) {
+  var session = sessions[id];
+  if (!session) return -1;
+  var request = JSON.parse(message);
+  if (!jsep) {
+    if (request.request === 'keyframe') sendPli(id);
+    return JSON.stringify({ calls: 'ok' });
+  }
+  offers.push({ id: id, transaction: transaction, request: request, jsep: JSON.parse(jsep) });
+  pokeScheduler();
+  return 1;
+}
+
+function handleAdminMessage(message) { return message; }
+
+function resumeScheduler() {
+  var waiting = offers;
+  offers = [];
+  for (var i = 0; i < waiting.length; i++) answer(waiting[i]);
+}
+
+function answer(offer) {
+  var session = sessions[offer.id];
+  if (!session) return;
+  session.call = offer.request.call;
+  session.leg = offer.request.leg;
+  session.tap = offer.request.request === 'tap';
+  // 'in' for a tap as well, though it sends nothing: the plugin relays only to sessions that accept the medium.
+  var directions = ['in', 'out'];
+  for (var i = 0; i < directions.length; i++) {
+    configureMedium(session.id, 'audio', directions[i], true);
+    configureMedium(session.id, 'video', directions[i], true);
+  }
+  var made = sdp.generateAnswer(sdp.parse(offer.jsep.sdp), {
+    audio: true, video: true, data: false, audioCodec: 'opus', videoCodec: 'vp8'
+  });
+  pushEvent(session.id, offer.transaction, JSON.stringify({ calls: 'answer' }),
+    JSON.stringify({ type: 'answer', sdp: sdp.render(made) }));
+}
+
+function feeds(source, sink) {
+  if (source === sink || !source.up || !sink.up || source.tap || source.call !== sink.call) return false;
+  return sink.tap ? sink.leg === source.leg : sink.leg !== source.leg;
+}
+
+function setupMedia(id) {
+  var session = sessions[id];
+  if (!session) return;
+  session.up = true;
+  for (var key in sessions) {
+    var other = sessions[key];
+    if (feeds(session, other)) {
+      addRecipient(id, other.id);
+      sendPli(id);
+    }
+    if (feeds(other, session)) {
+      addRecipient(other.id, id);
+      sendPli(other.id);
+    }
+  }
+}
+
+function hangupMedia(id) {
+  var session = sessions[id];
+  if (!session || !session.up) return;
+  for (var key in sessions) {
+    var other = sessions[key];
+    if (feeds(session, other)) removeRecipient(id, other.id);
+    if (feeds(other, session)) removeRecipient(other.id, id);
+  }
+  session.up = false;
+}
+
+function dataReady(id) {}
+function substreamChanged(id, substream) {}
+function temporalLayerChanged(id, temporal) {}

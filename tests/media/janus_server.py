@@ -1,0 +1,57 @@
+"""The real Janus of Debian's package, started with the project's own configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from server.media.aiortc_internals import host_addresses
+from server.media.janus_configuration import JanusConfiguration
+
+
+def own_address() -> str:
+    """An address of this host that is not loopback: Janus uses no other."""
+    return next((address for address in host_addresses(loopback=False) if "." in address), "127.0.0.1")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def running_janus() -> AsyncIterator[tuple[str, str, str]]:
+    """(URL of the API, its secret, address for media). Skips where Janus cannot run."""
+    address = own_address()
+    if shutil.which("janus") is None:
+        pytest.skip("janus is not installed: `apt-get install janus`")
+    if address == "127.0.0.1":
+        pytest.skip("this host has only loopback, which Janus does not use for media")
+    with tempfile.TemporaryDirectory() as folder:
+        port = _free_port()
+        JanusConfiguration(address, "secret of the tests", api_port=port).write(Path(folder))
+        with (Path(folder) / "log").open("w") as log:
+            process = await asyncio.create_subprocess_exec("janus", "-F", folder, stdout=log, stderr=log)
+        try:
+            async with asyncio.timeout(15):
+                while True:
+                    try:
+                        _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    except OSError:
+                        await asyncio.sleep(0.1)
+                    else:
+                        writer.close()
+                        await writer.wait_closed()
+                        break
+            yield f"ws://127.0.0.1:{port}", "secret of the tests", address
+        finally:
+            process.terminate()
+            await process.wait()
