@@ -57,6 +57,17 @@ def case(**more: Any) -> dict[str, Any]:
     return {**result, **more}
 
 
+async def static_file(route: Route, path: str) -> None:
+    """A file of web/, with the policy under which the service serves it."""
+    file = WEB / path.lstrip("/")
+    if not file.is_file():
+        await route.fulfill(status=404, body="")
+        return
+    kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+    headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Security-Policy": POLICY}
+    await route.fulfill(body=file.read_bytes(), headers=headers)
+
+
 @dataclass
 class DeskStub:
     """What the page is told (``case``, ``operator``), and what it asked for (``commands``)."""
@@ -113,7 +124,7 @@ class DeskStub:
     async def _answer(self, route: Route) -> None:
         path = route.request.url.removeprefix(ORIGIN).split("?")[0]
         if not path.startswith("/api/"):
-            await self._file(route, path)
+            await static_file(route, path)
         elif path == "/api/service":
             await route.fulfill(json=SERVICE)
         elif path == "/api/operator/sign-in" and route.request.post_data_json == {"token": "used"}:
@@ -137,12 +148,3 @@ class DeskStub:
 
     async def _refuse(self, route: Route, status: int, code: str) -> None:
         await route.fulfill(status=status, json={"error": {"code": code, "message": code, "details": {}}})
-
-    async def _file(self, route: Route, path: str) -> None:
-        file = WEB / path.lstrip("/")
-        if not file.is_file():
-            await route.fulfill(status=404, body="")
-            return
-        kind = mimetypes.guess_type(file.name)[0] or "text/plain"
-        headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Security-Policy": POLICY}
-        await route.fulfill(body=file.read_bytes(), headers=headers)
