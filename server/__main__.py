@@ -40,7 +40,7 @@ def _settings() -> Settings:
 
 def _with_store(use: Callable[[Any], Awaitable[T]]) -> T:
     """Open only the database, use it, close it."""
-    from server.app import prepare_folder
+    from server.app import KEY_FAULTS, prepare_folder
     from server.store import SqlStore, migrate
 
     settings = _settings()
@@ -56,7 +56,7 @@ def _with_store(use: Callable[[Any], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(go())
-    except DomainError as error:
+    except (DomainError, *KEY_FAULTS) as error:
         typer.echo(f"{error.message} ({error.code})", err=True)
         raise typer.Exit(1) from None
 
@@ -89,6 +89,9 @@ def run() -> None:
 
     try:
         asyncio.run(go())
+    except app.KEY_FAULTS as error:
+        typer.echo(f"{error.message} ({error.code})", err=True)
+        raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set BETPE_PORT to another port.",
@@ -204,7 +207,8 @@ def dossier(
         at = SystemClock().now()
         if await store.session(session) is not None:
             await store.append(Event(session, "dossier_read", "system", at, {"pictures": pictures is not None}))
-        record = await records.dossier(store, vault, session)
+        folder = settings.data_dir / "recordings"
+        record = await records.dossier(store, vault, session, folder if folder.is_dir() else None)
         if pictures is not None:
             pictures.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name, state in record["images"].items():
@@ -215,7 +219,8 @@ def dossier(
     record = _with_store(collect)
     json.dump(record, sys.stdout, ensure_ascii=False, indent=2)
     print()
-    if not record["chain"]["verified"] or set(record["images"].values()) - {"present"}:
+    faults = [one for one in record["recordings"] if not one["verified"]]
+    if not record["chain"]["verified"] or set(record["images"].values()) - {"present"} or faults:
         raise typer.Exit(1)
 
 

@@ -23,21 +23,23 @@ from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
 from server.checker import WorkerChecker
-from server.consultation import applying, calling, challenging, deciding, guiding
-from server.consultation.desk import Desk, Limits
-from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, EmbeddedIssuer, create_authority
+from server.consultation import applying, calling, challenging, deciding, guiding, recording
+from server.consultation.desk import Desk, Limits, RecordingRule
+from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.embedded import EmbeddedMedia
 from server.ports import Conflict, Timer
-from server.proofing import DomainError
+from server.proofing import DomainError, State
 from server.settings import Profile, Settings
 from server.store import SqlStore, migrate
 from server.turn import ice_servers
-from server.vault import DiskVault
+from server.vault import DiskVault, VaultError
 
 log = structlog.get_logger(__name__)
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
 OPENER: web.AppKey[Callable[[Settings], Awaitable[Desk]]] = web.AppKey("OPENER")
+KEY_FAULTS = (AuthorityError, keyfiles.KeyFileError, VaultError)
+"""What is wrong with stored keys, each with ``code`` and ``message`` for the person who starts the service."""
 SWEEP_SECONDS = 0.25
 """How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
 
@@ -118,7 +120,16 @@ async def open_desk(settings: Settings) -> Desk:
         limits=limits(settings),
         policy=policy(settings.liveness == "required"),
         specimens=settings.profile is Profile.DEMO,
+        recording_rule=_recording_rule(settings),
     )
+
+
+def _recording_rule(settings: Settings) -> RecordingRule | None:
+    if settings.recording == "off":
+        return None
+    folder = settings.data_dir / "recordings"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return RecordingRule(folder, keyfiles.read_or_make(settings.data_dir / "keys" / "recording.key", 32))
 
 
 async def close_desk(desk: Desk) -> None:
@@ -205,7 +216,12 @@ async def _listen(desk: Desk) -> None:
     """Follow what the media engine reports. One event that fails must not end the listening."""
     async for event in desk.media.events():
         try:
-            await calling.leg_changed(desk, event)
+            if event.kind.startswith("recording"):
+                await recording.follow(desk, event)
+            else:
+                session = await calling.leg_changed(desk, event)
+                if session is not None and session.state is State.IN_CALL and event.kind == "connected":
+                    await recording.begin(desk, session)
         except Exception as error:
             log.error("leg_event_failed", kind=event.kind, error=type(error).__name__, exc_info=True)
 

@@ -166,6 +166,8 @@ class RevocationReason(StrEnum):
     ISSUED_WRONGLY = "issued_wrongly"
 
 
+SERVICE_PAUSE_REASONS = ("technical", "recording_failed")
+"""Reasons for which the service itself pauses an operator."""
 PAUSE_REASONS = ("break", "lunch", "training", "technical", "end_of_shift")
 
 

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     liveness: Literal["required", "offered"] = Field(
         "offered", description="Whether an approval needs a passed liveness challenge, or only heeds one that was done."
     )
+    recording: Literal["required", "off"] = Field(
+        "required", description="Whether calls are recorded; required: no call without a recording goes on."
+    )
     workers: int = Field(2, ge=1, le=64, description="Worker processes for verification, about 250 MB each.")
     check_seconds: float = Field(20.0, gt=0, description="A check that takes longer is ended and says so.")
     check_queue: int = Field(16, ge=1, description="Checks waiting for a worker; more are refused as busy.")
@@ -113,6 +116,8 @@ class Settings(BaseSettings):
             )
         if self.liveness != "required":
             raise ValueError("profile production needs BETPE_LIVENESS=required")
+        if self.recording != "required":
+            raise ValueError("profile production needs BETPE_RECORDING=required: no unrecorded identification")
         if self.calibration is None:
             raise ValueError("profile production needs BETPE_CALIBRATION: a threshold without a calibration is refused")
         raise ValueError(

@@ -214,14 +214,15 @@ class FakeMedia:
     def connect(self, call: str, leg: Leg) -> LegEvent:
         """Packets flow. The event is queued for the listener, and returned for a test that has none."""
         self._connected.add((call, leg))
-        return self._tell(LegEvent(call, leg, "connected"))
+        return self.tell(LegEvent(call, leg, "connected"))
 
     def lose(self, call: str, leg: Leg, kind: str = "silent") -> LegEvent:
         """The end is gone: ``silent`` or ``closed``."""
         self._connected.discard((call, leg))
-        return self._tell(LegEvent(call, leg, kind))
+        return self.tell(LegEvent(call, leg, kind))
 
-    def _tell(self, event: LegEvent) -> LegEvent:
+    def tell(self, event: LegEvent) -> LegEvent:
+        """What the engine reports."""
         if self._events.full():
             self._events.get_nowait()
         self._events.put_nowait(event)

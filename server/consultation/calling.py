@@ -61,11 +61,11 @@ def _require_call(session: Session, call: str) -> None:
         raise DomainError("call_unknown", "That call is not, or no longer, going on.")
 
 
-async def leg_changed(desk: Desk, event: LegEvent) -> None:
-    """The media engine says that an end was connected or lost."""
+async def leg_changed(desk: Desk, event: LegEvent) -> Session | None:
+    """The media engine says that an end was connected or lost. The session, unless its call is over."""
     session_id = desk.presence.calls.get(event.call)
     if session_id is None:
-        return  # the call is over
+        return None
     legs = desk.presence.legs.setdefault(event.call, set())
     if event.kind == "connected":
         legs.add(event.leg)
@@ -75,6 +75,7 @@ async def leg_changed(desk: Desk, event: LegEvent) -> None:
         desk.presence.legs.pop(event.call, None)
     session = await change(desk, session_id, lambda s: _follow_legs(desk, s, event))
     await desk.tell(session)
+    return session
 
 
 def _follow_legs(desk: Desk, session: Session, event: LegEvent) -> Change | None:
@@ -165,7 +166,20 @@ async def end_call(desk: Desk, session: Session) -> None:
     if session.call_id:
         desk.presence.legs.pop(session.call_id, None)
         desk.presence.calls.pop(session.call_id, None)
+        await _seal_recording(desk, session, session.call_id)
         await desk.media.close(session.call_id)
+
+
+async def _seal_recording(desk: Desk, session: Session, call: str) -> None:
+    """Close the recording of a call that is over, and name its segments in the audit trail."""
+    desk.recorded.discard(call)
+    segments = await desk.media.stop_recording(call) if desk.recording_rule is not None else []
+    if segments:
+        named = [
+            {"leg": str(one.leg), "number": one.number, "file": one.path.name, "chain": one.chain, "size": one.size}
+            for one in segments
+        ]
+        await desk.store.append(desk.event(session, "recording_stopped", "system", call=call, segments=named))
 
 
 async def recover(desk: Desk) -> None:

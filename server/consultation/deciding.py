@@ -164,6 +164,8 @@ async def decide(
             session.id in desk.busy or session.id in desk.challenges or session.version < version
         ):
             raise DomainError("check_under_way", "A check is still under way; decide when it is done.")
+        if outcome is DecisionOutcome.APPROVE and desk.recording_rule and session.call_id not in desk.recorded:
+            raise DomainError("not_recorded", "This call is not being recorded, so nobody can be identified in it.")
         now = desk.clock.now()
         decision = Decision(outcome, reason_code, note[:NOTE_LENGTH], operator_id, now, override[:NOTE_LENGTH])
         event = desk.event(

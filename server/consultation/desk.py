@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -46,6 +47,14 @@ class Limits:
     """Time over which they are taken: about a second in all is what the operator waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingRule:
+    """Where recordings are kept, and the 32 bytes whose derived keys encrypt them."""
+
+    folder: Path
+    key: bytes
+
+
 @dataclass(slots=True)
 class Presence:
     """Which pages and media legs are connected to this process. Rebuilt from nothing after a restart."""
@@ -60,7 +69,7 @@ class Presence:
         return call is not None and len(self.legs.get(call, ())) == len(Leg)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
     store: Store
     bus: Bus
@@ -74,6 +83,10 @@ class Desk:
     limits: Limits = Limits()
     policy: Policy = DEFAULT_POLICY
     specimens: bool = False
+    recording_rule: RecordingRule | None = None
+    """None: calls are not recorded."""
+    recorded: set[str] = field(default_factory=set)
+    """Calls of which a segment is being written."""
     presence: Presence = field(default_factory=Presence)
     random: SystemRandom = field(default_factory=SystemRandom)
     matching: asyncio.Lock = field(default_factory=asyncio.Lock)

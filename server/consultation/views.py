@@ -95,7 +95,7 @@ async def _applicant_call(desk: Desk, session: Session) -> dict[str, Any]:
         # While she holds the card up, "come closer" would be the wrong thing to say.
         "guidance": list(desk.guidance.get(session.id, ())) if _next_step(session) in FACE_STEPS else [],
         "peer_connected": Leg.OPERATOR in desk.presence.legs.get(session.call_id or "", ()),
-        "recording": False,
+        "recording": session.call_id in desk.recorded,
     }
 
 
@@ -234,6 +234,7 @@ async def _case(desk: Desk, operator: Operator, session: Session) -> dict[str, A
         "wrapping": over,
         "applicant_connected": Leg.APPLICANT in legs,
         "operator_connected": Leg.OPERATOR in legs,
+        "recording": session.call_id in desk.recorded,
         "applicant_present": session.id in desk.presence.applicants,
         "attributes": dict(session.attributes),
         "corrections": dict(session.corrections),

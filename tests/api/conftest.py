@@ -18,8 +18,8 @@ from aiohttp.test_utils import TestServer
 from server import app as composition
 from server.bus import LocalBus
 from server.consultation import operating
-from server.consultation.desk import Desk, Limits
-from server.ports import Leg
+from server.consultation.desk import Desk, Limits, RecordingRule
+from server.ports import Leg, LegEvent
 from server.proofing import Role
 from server.settings import Settings
 from server.store import SqlStore
@@ -170,6 +170,18 @@ class House:
         await operator.ask("POST", "/api/operator/case/decision", json={"outcome": "approve"})
         await self.pass_time(6)
         return applicant, operator
+
+    def record(self, folder: Path) -> None:
+        """From now on calls have to be recorded."""
+        self.desk.recording_rule = RecordingRule(folder, b"r" * 32)
+
+    async def segments_begin(self, call: str) -> None:
+        """The engine writes both legs' segments."""
+        async with asyncio.timeout(PATIENCE):
+            while call not in self.media.recordings:
+                await asyncio.sleep(0.01)
+        for leg in Leg:
+            self.media.tell(LegEvent(call, leg, "recording"))
 
     def requests(self, issuance: dict[str, Any], sign: str = "key 1", auth: str = "key 2") -> dict[str, str]:
         """Certificate requests for an answer of GET /api/session/issuance."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from server.audit import first_fault
-from server.ports import CheckUnavailable, Leg
+from server.ports import CheckUnavailable, Leg, LegEvent
 from tests.api.conftest import PICTURE, STEPS, House
 from verification.contract import Outcome, Side, UnusableInput
 
@@ -353,3 +354,41 @@ async def test_a_challenge_whose_video_is_lost_did_not_run(house: House) -> None
         if liveness:
             break
     assert (liveness[0]["outcome"], liveness[0]["reasons"]) == ("not_run", ["check_crashed"])
+
+
+async def test_a_call_is_recorded_and_both_pages_say_so(house: House, tmp_path: Path) -> None:
+    house.record(tmp_path)
+    applicant, operator, call = await house.in_call()
+    await house.segments_begin(call)
+    case = await operator.until("in_call")
+    while not case["recording"]:
+        case = (await operator.receive("state"))["case"]
+    assert (await applicant.ask("GET", "/api/session"))["session"]["call"]["recording"] is True
+    await house.prepared(operator)
+    await operator.ask("POST", "/api/operator/case/decision", json={"outcome": "approve"})
+    await house.pass_time(6)
+    kinds = [event.kind for event in await house.desk.store.audit_events(case["id"])]
+    assert "recording_started" in kinds
+    assert call not in house.media.recordings
+
+
+async def test_without_a_recording_nobody_is_identified(house: House, tmp_path: Path) -> None:
+    house.record(tmp_path)
+    _, operator, _ = await house.in_call()
+    await house.prepared(operator)
+    body = {"outcome": "approve"}
+    assert await operator.refused("POST", "/api/operator/case/decision", 409, json=body) == "not_recorded"
+
+
+async def test_a_recording_that_cannot_be_written_stops_the_identification(house: House, tmp_path: Path) -> None:
+    house.record(tmp_path)
+    applicant, operator, call = await house.in_call()
+    await house.segments_begin(call)
+    house.media.tell(LegEvent(call, Leg.APPLICANT, "recording_failed"))
+    await applicant.until("waiting")
+    snapshot = await operator.ask("GET", "/api/operator")
+    assert snapshot["case"] is None
+    assert (snapshot["operator"]["availability"], snapshot["operator"]["pause_reason"]) == (
+        "paused",
+        "recording_failed",
+    )

@@ -63,7 +63,8 @@ def test_production_refuses_demonstration_parts_one_by_one(tmp_path: Path) -> No
         ({}, "BETPE_SECRET"),
         ({"secret": "s" * 32}, "TLS"),
         ({"public_url": "https://example.invalid"}, "BETPE_LIVENESS"),
-        ({"liveness": "required"}, "BETPE_CALIBRATION"),
+        ({"liveness": "required", "recording": "off"}, "BETPE_RECORDING"),
+        ({"recording": "required"}, "BETPE_CALIBRATION"),
         ({"calibration": tmp_path / "calibration.json"}, "authority"),
     ):
         given |= more
