@@ -1,0 +1,54 @@
+"""The command line says in a sentence, with a code, what keeps it from starting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from server.__main__ import cli
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder that was used before: a key, and a blob that it opens."""
+    monkeypatch.setenv("BETPE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BETPE_PORT", "0")
+    (tmp_path / "keys").mkdir(mode=0o700)
+    (tmp_path / "vault" / "session").mkdir(parents=True)
+    (tmp_path / "vault" / "session" / ("0" * 64)).write_bytes(b"blob")
+    return tmp_path
+
+
+def told(result: Result, code: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert f"({code})" in result.output
+    assert "Traceback" not in result.output
+    assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("words", [["run"], ["dossier", "session"]])
+def test_pictures_without_their_key_are_not_given_a_new_one(data: Path, words: list[str]) -> None:
+    told(RUNNER.invoke(cli, words), "vault_key_missing")
+    assert not (data / "keys" / "vault.key").exists()
+
+
+@pytest.mark.parametrize("words", [["run"], ["dossier", "session"]])
+def test_a_key_that_others_may_read_stops_the_start(data: Path, words: list[str]) -> None:
+    (data / "keys" / "vault.key").write_bytes(b"k" * 32)
+    (data / "keys" / "vault.key").chmod(0o644)
+    told(RUNNER.invoke(cli, words), "key_file_exposed")
+
+
+def test_a_weak_secret_stops_the_start(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BETPE_SECRET", "short")
+    told(RUNNER.invoke(cli, ["run"]), "authority_secret_weak")
+
+
+def test_a_session_that_is_not_there(data: Path) -> None:
+    (data / "keys" / "vault.key").write_bytes(b"k" * 32)
+    (data / "keys" / "vault.key").chmod(0o600)
+    told(RUNNER.invoke(cli, ["dossier", "another"]), "session_unknown")
