@@ -96,6 +96,16 @@ class Sources:
                 self._calls.setdefault(_called(child), []).append((inner, child))
             self._note_calls(inner, child)
 
+    def reached_from(self, name: str) -> set[str]:
+        """Modules that this module imports, and that those import, and so on."""
+        reached, waiting = {name}, [name]
+        while waiting:
+            for source, _ in self.modules[waiting.pop()].imports.values():
+                if source in self.modules and source not in reached:
+                    reached.add(source)
+                    waiting.append(source)
+        return reached
+
     def calls(self, *names: str) -> list[tuple[Scope, ast.Call]]:
         """Every call of a function, class or method of that name."""
         return [call for name in names for call in self._calls.get(name, [])]

@@ -35,7 +35,6 @@ PAGE_OF = {
 """Sources whose errors only one page can meet; those of all others can come to both."""
 NOT_FOR_PAGES = {
     "file_unreadable": "the command line reads files by name",
-    "specimen_not_written": "the command line writes files",
     "iin_malformed": "as an error only of the command line's --iin; pages have it as a check's reason",
     "iin_century_invalid": "as above",
     "iin_birth_date_invalid": "as above",
@@ -52,6 +51,14 @@ FROM_THE_PAGE_ITSELF = {"unknown", "summary"}
 @cache
 def sources() -> Sources:
     return Sources("server", "verification")
+
+
+@cache
+def of_commands() -> set[str]:
+    """Files of verification that only its command line uses: the service reaches the others through its checker."""
+    served = sources().reached_from("server.checker")
+    names = [name for name in sources().modules if name.startswith("verification") and name not in served]
+    return {name.replace(".", "/") + ".py" for name in names}
 
 
 @cache
@@ -83,7 +90,7 @@ def errors() -> dict[str, set[str]]:
     module = sources().modules["server.api.errors"]
     for code in sources().returned_elements(Scope(module, module.functions["describe"][0]), 1):
         found.setdefault(code, set()).add("server/api/errors.py")
-    return found
+    return {code: files for code, files in found.items() if files - of_commands()}
 
 
 def pages_of(files: set[str]) -> set[str]:
@@ -105,6 +112,8 @@ def literals(page: str) -> set[str]:
 
 def test_the_collection_sees_what_is_there() -> None:
     assert {"wrong_state", "csr_key_weak", "image_truncated", "check_busy", "conflict", "internal"} <= errors().keys()
+    assert "verification/specimen_files.py" in of_commands()
+    assert "verification/images.py" not in of_commands()
     assert {"opened_elsewhere", "origin_refused", "media_full", "body_too_large", "no_case"} <= errors().keys()
     assert NOT_FOR_PAGES.keys() <= errors().keys(), "an exemption that nothing needs"
     assert {"printed_name_mismatch", "iin_check_digit_wrong", "engines_disagree"} <= reasons()
