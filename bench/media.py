@@ -1,104 +1,172 @@
-"""What a call costs and how it looks, measured beside aiortc's MediaRelay in the same run."""
+"""What a call costs and how it looks: the embedded engine beside aiortc's MediaRelay, Janus and peer to peer, in one run.
+
+Processor figures are CPU seconds of the server's processes, which a busy machine changes little; latencies of a run in
+which packets were late for want of a processor are given without a judgement.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import media_networks, media_parts
+from server.media.aiortc_internals import host_addresses
+
 ROOT = Path(__file__).parents[1]
 HOW = "make bench ONLY=media"
+SECONDS = 6.0
+DELIVERED = 0.97  # share of packets below which the machine, not the engine, was measured
+
+Row = dict[str, Any]
+
+
+def row(
+    name: str, value: float | None, unit: str, baseline: float | None, goal: str, met: bool | None, more: bool = False
+) -> Row:
+    """One line of results; ``ratio`` is how many times better than the baseline (``more``: larger is better)."""
+    ratio = None
+    if value and baseline:
+        ratio = round(value / baseline if more else baseline / value, 2)
+    result = {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
+    return {**result, "goal": goal, "met": met, "how": HOW}
 
 
 @contextmanager
-def media_server(*arguments: str) -> Iterator[tuple[str, int]]:
-    """(origin, process id) of a bench.media_server."""
+def media_server(*arguments: str) -> Iterator[tuple[str, list[int]]]:
+    """(origin, process ids whose time counts) of a bench.media_server."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.media_server", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip(), process.pid
+        started = json.loads(process.stdout.readline())
+        yield started["origin"], started["pids"]
     finally:
-        process.terminate()
+        process.send_signal(2)
         try:
-            process.wait(5)
+            process.wait(8)
         except subprocess.TimeoutExpired:  # aiortc's decoder threads do not end by themselves
             process.kill()
             process.wait()
-        assert process.stdout is not None
         process.stdout.close()
 
 
-def load(origin: str, pid: int, calls: int, seconds: float = 6.0) -> dict[str, Any]:
-    """Figures of bench.media_load against a running server."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.media_load", "--origin", origin, "--pids", str(pid)]  # noqa: RUF005
-        + ["--calls", str(calls), "--seconds", str(seconds)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=60 + 2 * calls + seconds,
-        check=True,
-    )
+def load(calls: int, *arguments: str) -> dict[str, Any]:
+    """Figures of bench.media_load against a server of its own."""
+    with media_server(*arguments) as (origin, pids):
+        command = [sys.executable, "-m", "bench.media_load", "--origin", origin, "--calls", str(calls)]
+        command += ["--seconds", str(SECONDS), "--pids", *map(str, pids)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=120 + 3 * calls, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def row(name: str, value: float, unit: str, baseline: float | None, goal: str, met: bool | None) -> dict[str, Any]:
-    ratio = round(baseline / value, 2) if baseline is not None and value else None
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "baseline": baseline,
-        "ratio": ratio,
-        "goal": goal,
-        "met": met,
-        "how": HOW,
-    }
-
-
-def measure_cpu() -> list[dict[str, Any]]:
+def measure_cpu() -> list[Row]:
     """CPU seconds of the server per second of a call; a call is two browsers, 500 kbit/s each way."""
-    with media_server("--engine", "relay") as (origin, pid):
-        relay = load(origin, pid, 2)
-    rows: list[dict[str, Any]] = []
-    for calls in (4, 16, 64):
-        with media_server("--engine", "embedded") as (origin, pid):
-            embedded = load(origin, pid, calls)
+    unit = "CPU s per call s"
+    relay = load(2, "--engine", "relay")["cpu"]
+    address = next((found for found in host_addresses(loopback=False) if "." in found), "127.0.0.1")
+    has_janus = shutil.which("janus") is not None and address != "127.0.0.1"
+    rows: list[Row] = []
+    for calls in (4, 16, 64, 120):
+        embedded = load(calls, "--engine", "embedded")
+        cpu = embedded["cpu"]
+        note = unit if embedded["delivered"] >= DELIVERED else f"{unit}; only {embedded['delivered']:.0%} delivered"
         many = calls >= 16  # with few calls the loop wakes up for each packet alone
-        rows.append(
-            row(
-                f"media_cpu_per_call_{calls}",
-                embedded["cpu"],
-                "CPU s per call s; baseline: MediaRelay, 2 calls",
-                relay["cpu"],
-                "at least 50 times less" if many else "",
-                relay["cpu"] >= 50 * embedded["cpu"] if many else None,
-            )
+        goal = "at least 50 times less than MediaRelay (2 calls)" if many else ""
+        rows.append(row(f"media_cpu_{calls}_calls", cpu, note, relay, goal, relay >= 50 * cpu if many else None))
+        if not has_janus:
+            continue
+        janus = load(calls, "--engine", "janus", "--address", address)["cpu"]
+        name = f"media_cpu_{calls}_calls_against_janus"
+        rows.append(row(name, cpu, note, janus, "no more than Janus", cpu <= janus))
+        if calls == 16:
+            with tempfile.TemporaryDirectory() as folder:
+                recorded = load(calls, "--engine", "embedded", "--record", folder)["cpu"]
+            goal = "no more than 1.2 times Janus, both legs recorded"
+            rows.append(row("media_cpu_16_calls_recorded", recorded, unit, janus, goal, recorded <= 1.2 * janus))
+    with tempfile.TemporaryDirectory() as folder:
+        everything = load(16, "--engine", "embedded", "--record", folder, "--look", "3")["cpu"]
+    rows.append(
+        row(
+            "media_calls_per_core_everything_on", round(1 / everything, 1), "calls", round(1 / relay, 1), "", None, True
         )
-        if calls == 64:
-            rows.append(
-                row(
-                    "media_forward_p95_64",
-                    embedded["p95_ms"],
-                    "ms through the server",
-                    None,
-                    "at most 5 ms at p50",
-                    None,
-                )
-            )
+    )
     return rows
 
 
-def measure() -> list[dict[str, Any]]:
+def measure_networks() -> list[Row]:
+    """Two Chromiums, straight and through the server: latency, loss, reconnects."""
+    if (reason := media_networks.reason_not_to_run()) is not None:
+        return [row("media_networks", None, f"not measured: {reason}", None, "", None)]
+    found = asyncio.run(media_networks.measure())
+    straight, through = found["straight"], found["through"]
+    lossy, lossy_through = found["straight_5"], found["through_5"]
+    added = through["p50"] - straight["p50"]
+    rows = [
+        row("media_latency_p50", through["p50"], "ms", straight["p50"], "at most 5 ms more than straight", added <= 5),
+        row("media_latency_p95", through["p95"], "ms", straight["p95"], "", None),
+        row(
+            "media_latency_at_5_percent_loss",
+            lossy_through["p50"],
+            "ms",
+            lossy["p50"],
+            "at most 1.2 times straight",
+            lossy_through["p50"] <= 1.2 * lossy["p50"],
+        ),
+        row(
+            "media_frames_at_5_percent_loss",
+            round(lossy_through["fps"], 1),
+            "frames per second",
+            round(lossy["fps"], 1),
+            "at least 0.95 of straight",
+            lossy_through["fps"] >= 0.95 * lossy["fps"],
+            more=True,
+        ),
+        row("media_first_picture", found["first_picture"], "s", found["first_picture_straight"], "", None),
+        row(
+            "media_first_second_rate",
+            found["first_rate"],
+            "share of full rate",
+            None,
+            "0.9",
+            found["first_rate"] >= 0.9,
+        ),
+    ]
+    for name, limit in (("killed", 1.0), ("hung", 2.5), ("moved", 3.0), ("blackout", None)):
+        value = round(found[name], 2)
+        goal = f"under {limit} s" if limit else ""
+        rows.append(row(f"media_back_after_{name}", value, "s", None, goal, value < limit if limit else None))
+    return rows
+
+
+def measure_parts() -> list[Row]:
+    """Recording, looking and memory, each alone."""
+    ours, theirs = media_parts.recording_cpu()
+    full, layers = media_parts.sessions_per_core()
+    growth = media_parts.memory_growth()
+    goal = "at least 100 times cheaper than aiortc's MediaRecorder"
+    return [
+        row("media_recording_cpu", round(ours, 6), "CPU s per leg s", round(theirs, 4), goal, theirs >= 100 * ours),
+        row("media_analysed_sessions_per_core", round(full), "sessions at 3 pictures a second", None, "", None),
+        row("media_analysed_sessions_per_core_l1t3", round(layers), "sessions", round(full), "", None, more=True),
+        row("media_memory_per_call", round(growth, 1), "kB kept per join and leave", None, "at most 5", growth <= 5),
+    ]
+
+
+def measure() -> list[Row]:
     """All rows of the media bench."""
-    return measure_cpu()
+    return [*measure_cpu(), *measure_parts(), *measure_networks()]
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(), indent=1))
+    chosen = {"cpu": measure_cpu, "parts": measure_parts, "networks": measure_networks}
+    steps = [chosen[name] for name in sys.argv[1:]] or [measure]
+    print(json.dumps([found for step in steps for found in step()], indent=1))

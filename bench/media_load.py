@@ -260,7 +260,8 @@ async def drive(
 
 async def main(options: argparse.Namespace) -> None:
     video = encoded_video()
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [options.address]
+    address = options.origin.split("//")[1].split(":")[0]
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [address]
     async with aiohttp.ClientSession() as session:
         before = cpu_seconds(options.pids)
         browsers = [
@@ -280,7 +281,6 @@ async def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--origin", required=True)
-    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--pids", type=int, nargs="+", required=True)
     parser.add_argument("--calls", type=int, default=4)
     parser.add_argument("--warm", type=float, default=2.0)

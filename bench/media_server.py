@@ -1,14 +1,19 @@
-"""A media server alone, for the bench: the product's embedded engine, or aiortc's MediaRelay as the baseline.
+"""A media server alone, for the bench: an engine of the product, or aiortc's MediaRelay as the baseline.
 
-``python -m bench.media_server --engine embedded|relay``; prints its origin; POST /offer?call=&leg= takes an offer.
+``python -m bench.media_server --engine embedded|janus|relay``; prints {"origin", "pids"} (whose CPU time counts);
+POST /offer?call=&leg= takes an offer, POST /close?call= ends a call.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import json
+import os
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aioice.ice
 from aiohttp import web
@@ -17,12 +22,11 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamTrack
 
 from server.media.embedded import EmbeddedMedia
-from server.ports import Leg, MediaError
-
-try:
-    import uvloop
-except ImportError:  # not on this platform: asyncio's own loop
-    uvloop = None  # type: ignore[assignment]
+from server.media.janus import JanusMedia
+from server.media.janus_client import JanusUnavailable
+from server.media.janus_configuration import JanusConfiguration
+from server.media.node import new_event_loop
+from server.ports import Leg, Media, MediaError, RecordingPlan
 
 
 class RelayCalls:
@@ -53,45 +57,43 @@ class RelayCalls:
             await pc.close()
 
 
-async def look(media: EmbeddedMedia, call: str, rate: float) -> None:
+async def look(media: Media, call: str, rate: float) -> None:
     """Take ``rate`` frames a second of the applicant, as a check does."""
     while True:
-        try:
-            due = time.monotonic() + 1
+        due = time.monotonic() + 1
+        with contextlib.suppress(MediaError):
             await media.frames(call, Leg.APPLICANT, max(1, round(rate)), 1.0)
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-        except MediaError:
-            await asyncio.sleep(0.2)
+        await asyncio.sleep(max(0.1, due - time.monotonic()))
 
 
-async def main(options: argparse.Namespace) -> None:
-    answer: Callable[[str, str, str], Awaitable[str]]
-    close: Callable[[str], Awaitable[None]]
-    lookers: dict[str, asyncio.Task[None]] = {}
-    if options.engine == "embedded":
-        media = EmbeddedMedia(addresses=[options.address], max_calls=1000)
+class EngineCalls:
+    """An engine of the product; each call recorded and looked at if so asked."""
 
-        async def answer_embedded(call: str, leg: str, sdp: str) -> str:
-            if options.look and call not in lookers:
-                lookers[call] = asyncio.create_task(look(media, call, options.look))
-            return await media.answer(call, Leg(leg), sdp)
+    def __init__(self, media: Media, rate: float, folder: str) -> None:
+        self._media = media
+        self._rate = rate
+        self._folder = folder
+        self._lookers: dict[str, asyncio.Task[None]] = {}
 
-        async def close_embedded(call: str) -> None:
-            if (task := lookers.pop(call, None)) is not None:
-                task.cancel()
-            await media.close(call)
+    async def answer(self, call: str, leg: str, sdp: str) -> str:
+        if self._rate and call not in self._lookers:
+            self._lookers[call] = asyncio.create_task(look(self._media, call, self._rate))
+        if self._folder:
+            await self._media.record(call, RecordingPlan(Path(self._folder), call, bytes(32)))
+        return await self._media.answer(call, Leg(leg), sdp)
 
-        answer, close = answer_embedded, close_embedded
-    else:
-        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [options.address]
-        relay = RelayCalls()
-        answer, close = relay.answer, relay.close
+    async def close(self, call: str) -> None:
+        if (task := self._lookers.pop(call, None)) is not None:
+            task.cancel()
+        await self._media.close(call)
 
+
+async def serve(calls: RelayCalls | EngineCalls, options: argparse.Namespace, pids: list[int]) -> None:
     async def offer(request: web.Request) -> web.Response:
-        return web.Response(text=await answer(request.query["call"], request.query["leg"], await request.text()))
+        return web.Response(text=await calls.answer(request.query["call"], request.query["leg"], await request.text()))
 
     async def closed(request: web.Request) -> web.Response:
-        await close(request.query["call"])
+        await calls.close(request.query["call"])
         return web.Response()
 
     app = web.Application()
@@ -99,18 +101,50 @@ async def main(options: argparse.Namespace) -> None:
     app.router.add_post("/close", closed)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, options.address, options.port)
+    site = web.TCPSite(runner, options.address, 0)
     await site.start()
-    print(f"http://{options.address}:{runner.addresses[0][1]}", flush=True)
+    origin = f"http://{options.address}:{runner.addresses[0][1]}"
+    print(json.dumps({"origin": origin, "pids": pids}), flush=True)
     await asyncio.Event().wait()
+
+
+async def main(options: argparse.Namespace) -> None:
+    if options.engine == "embedded":
+        media = EmbeddedMedia(addresses=[options.address], max_calls=1000, least_free=0)
+        await serve(EngineCalls(media, options.look, options.record), options, [os.getpid()])
+    elif options.engine == "relay":
+        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [options.address]
+        await serve(RelayCalls(), options, [os.getpid()])
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            JanusConfiguration(options.address, "bench", api_port=options.janus_port).write(Path(folder))
+            process = await asyncio.create_subprocess_exec(
+                "janus", "-F", folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            )
+            janus = JanusMedia(f"ws://127.0.0.1:{options.janus_port}", "bench", addresses=[options.address])
+            async with asyncio.timeout(15):
+                while True:
+                    try:
+                        await janus.start()
+                    except JanusUnavailable:
+                        await asyncio.sleep(0.2)
+                    else:
+                        break
+            try:
+                await serve(EngineCalls(janus, options.look, options.record), options, [process.pid])
+            finally:
+                process.terminate()
+                await process.wait()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=("embedded", "relay"), default="embedded")
+    parser.add_argument("--engine", choices=("embedded", "janus", "relay"), default="embedded")
     parser.add_argument("--address", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--look", type=float, default=0.0)
-    if uvloop is not None:
-        uvloop.install()
-    asyncio.run(main(parser.parse_args()))
+    parser.add_argument("--janus-port", type=int, default=18188)
+    parser.add_argument("--look", type=float, default=0.0, help="frames a second to take of each call")
+    parser.add_argument("--record", default="", help="folder to record each call in")
+    chosen = parser.parse_args()
+    factory = asyncio.new_event_loop if chosen.engine == "relay" else new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(KeyboardInterrupt):
+        runner.run(main(chosen))

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -98,7 +99,14 @@ async def open_call(opened: Browser, origin: str, call: str, leg: str, **options
     """A page of its own context that joins the call."""
     page = await (await opened.new_context()).new_page()
     query = "&".join([f"call={call}", f"leg={leg}", *(f"{name}={value}" for name, value in options.items())])
-    await page.goto(f"{origin}/?{query}")
+    for attempt in range(3):  # a cable that was just laid may not carry the first packets
+        try:
+            await page.goto(f"{origin}/?{query}", wait_until="commit", timeout=15_000)
+        except PlaywrightTimeout:
+            if attempt == 2:
+                raise
+        else:
+            break
     return page
 
 
