@@ -32,7 +32,7 @@ SERVICE = {
 
 def check(name: str, outcome: str, **more: Any) -> dict[str, Any]:
     """One check as the snapshot has it."""
-    result = {
+    result: dict[str, Any] = {
         "check": name, "outcome": outcome, "score": None, "threshold": None, "fmr": None, "model": "m",
         "version": "1", "milliseconds": 3.0, "reasons": [], "details": {}, "images": {}, "at": AT,
     }  # fmt: skip
@@ -46,13 +46,14 @@ def part(name: str, outcome: str, effect: str, remedy: str = "", reasons: tuple[
 def case(**more: Any) -> dict[str, Any]:
     """A running call in which everything passed; ``more`` changes it."""
     parts = [part(name, "passed", "supports") for name in DEFAULT_POLICY.rules if name != "typed_text"]
-    result = {
+    result: dict[str, Any] = {
         "id": "c1", "state": "in_call", "language": "kk", "purpose": "first_eds", "attempt": 1, "call_id": "call-1",
         "call_started_at": AT, "second_person": False, "wrapping": False, "applicant_connected": True,
         "applicant_present": True, "attributes": {"surname": "ҮЛГІБЕК", "iin": "750214200018"}, "corrections": {},
         "mrz_lines": [], "images": {}, "checks": [check(one["check"], "passed") for one in parts], "history": [],
         "steps": [], "next_step": "greet", "stills": [], "recommendation": {"approval": "allowed", "parts": parts},
-        "decision": None, "earlier_decisions": [], "statistics": None, "guidance": None, "messages": [],
+        "decision": None, "earlier_decisions": [], "statistics": None, "guidance": None, "challenge": None,
+        "messages": [],
     }  # fmt: skip
     return {**result, **more}
 
@@ -144,7 +145,7 @@ class DeskStub:
         if name == "sign-in":
             self.signed_in = True
         elif name == "availability":
-            self.availability = body["availability"]
+            self.availability = str((body or {})["availability"])
 
     async def _refuse(self, route: Route, status: int, code: str) -> None:
         await route.fulfill(status=status, json={"error": {"code": code, "message": code, "details": {}}})

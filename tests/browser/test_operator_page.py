@@ -197,6 +197,27 @@ async def test_a_decision_can_be_undone_while_it_is_not_sealed(page: Page, desk:
     await desk.asked("case/decision/undo")
 
 
+async def test_a_challenge_leaves_out_what_the_citizen_cannot_do(page: Page, desk: DeskStub) -> None:
+    await in_call(page, desk)
+    await press(page, "KeyL")
+    await page.get_by_test_id("need-cannot_speak").check()
+    await page.get_by_test_id("challenge-begin").click()
+    assert await desk.asked("case/challenge") == {"needs": ["cannot_speak"]}
+    done = {"kind": "nod", "outcome": "passed", "reason": "answered"}
+    running = {"current": "turn_left", "number": 2, "of": 4, "progress": 0.3, "face": True, "steps": [done]}
+    desk.show(case(challenge=running))
+    await expect(page.get_by_test_id("challenge-running")).to_have_attribute("data-current", "turn_left")
+    await expect(page.get_by_test_id("challenge-steps").locator("li")).to_have_count(1)
+    desk.commands.clear()
+    await press(page, "KeyF")  # the challenge looks at the same frames
+    await page.get_by_test_id("challenge-stop").click()
+    await desk.asked("case/challenge/stop")
+    assert [name for name, _ in desk.commands] == ["case/challenge/stop"]
+    desk.show(case(checks=[check("liveness", "inconclusive", reasons=["challenge_not_answered"])]))
+    await expect(page.get_by_test_id("step-next")).to_be_visible()
+    await expect(page.get_by_test_id("check-liveness")).to_have_attribute("data-outcome", "inconclusive")
+
+
 async def test_wrap_up_ends_with_one_key(page: Page, desk: DeskStub) -> None:
     desk.case = case(wrapping=True, state="rejected", call_id=None, decision={**DECIDED, "sealed": True})
     await page.goto(PAGE)

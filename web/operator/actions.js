@@ -72,6 +72,7 @@ function refused(hand) {
  * @property {boolean} online
  * @property {() => void} compare
  * @property {() => void} capture
+ * @property {() => void} challenge
  * @property {() => void} refer
  * @property {() => void} reject
  * @property {() => void} approve
@@ -124,12 +125,14 @@ export function actions(view) {
   const seen = live && hand.state === "in_call";
   const comparing = busy.has("compare");
   const capturing = busy.has("capture");
+  const running = Boolean(hand.challenge);
   return html`
     <div class="actions__tools">
       ${action("compare", "compare", t(comparing ? "actions.comparing" : "actions.compare"), {
-        disabled: !seen || comparing,
+        disabled: !seen || comparing || running,
         run: view.compare,
       })}
+      ${action("challenge", "challenge", t("actions.challenge"), { disabled: !seen || comparing, run: view.challenge })}
       ${action("capture", "capture", t(capturing ? "actions.capturing" : "actions.capture"), {
         disabled: !seen || capturing,
         run: view.capture,

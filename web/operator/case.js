@@ -9,6 +9,7 @@ import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { announce } from "../shared/parts.js";
 import { actions } from "./actions.js";
+import "./challenge.js";
 import { checkRows } from "./checks.js";
 import "./decision-form.js";
 import "./evidence.js";
@@ -37,11 +38,12 @@ export class BetpeCase extends BetpeElement {
     /** @type {import("./types.js").Snapshot} */
     this.snapshot = /** @type {any} */ (null);
     this.revision = 0;
-    /** @type {"reject" | "refer" | "approve" | null} */
+    /** What stands in the place of the steps. @type {"reject" | "refer" | "approve" | "challenge" | null} */
     this.form = null;
     /** @type {(() => void) | undefined} */
     this.stopKeys = undefined;
     this.lastMatch = "";
+    this.wasRunning = false;
   }
 
   connectedCallback() {
@@ -74,6 +76,10 @@ export class BetpeCase extends BetpeElement {
 
   willUpdate() {
     if (!this.live) this.form = null;
+    const running = Boolean(this.hand.challenge);
+    if (this.wasRunning && !running && this.form === "challenge") this.form = null; // its result is among the checks
+    if (running && this.live) this.form ??= "challenge";
+    this.wasRunning = running;
     const match = this.hand.checks.find((check) => check.check === "face_match");
     if (match && match.at !== this.lastMatch) {
       if (this.lastMatch || this.desk.busy.has("compare")) {
@@ -97,7 +103,7 @@ export class BetpeCase extends BetpeElement {
     if (command === "undo") return this.hand.state === "deciding" && this.#done(this.#undo());
     if (!this.live) return command === "next";
     if (command.startsWith("reason_")) return this.form !== null && this.#done(this.#chooseReason(command));
-    if (command === "confirm") return this.form !== null && this.#done(this.#form?.confirm());
+    if (command === "confirm") return this.form !== null && this.#done((this.#form ?? this.#challengePanel)?.confirm());
     return this.#caseCommand(command);
   }
 
@@ -106,6 +112,7 @@ export class BetpeCase extends BetpeElement {
     if (command === "compare") return this.#done(this.#compare());
     if (command === "capture") return this.#done(this.#capture());
     if (command === "reject" || command === "refer") return this.#done(this.#open(command));
+    if (command === "challenge") return this.hand.state === "in_call" && this.#done(this.#open(command));
     if (command === "approve") return this.#done(this.#approve());
     if (this.form) return command === "next"; // the script is hidden: its keys do nothing, and nothing scrolls
     if (command === "next") return this.#done(this.#steps?.next());
@@ -122,6 +129,11 @@ export class BetpeCase extends BetpeElement {
   /** @returns {import("./decision-form.js").BetpeDecisionForm | null} */
   get #form() {
     return this.querySelector("betpe-decision-form");
+  }
+
+  /** @returns {import("./challenge.js").BetpeChallengePanel | null} */
+  get #challengePanel() {
+    return this.querySelector("betpe-challenge-panel");
   }
 
   /** @param {string} command */
@@ -144,7 +156,8 @@ export class BetpeCase extends BetpeElement {
   }
 
   #compare() {
-    if (this.hand.state === "in_call") void this.desk.run("compare", "POST", "case/compare");
+    if (this.hand.state !== "in_call" || this.hand.challenge) return; // the challenge looks at the same frames
+    void this.desk.run("compare", "POST", "case/compare");
   }
 
   async #capture() {
@@ -156,7 +169,7 @@ export class BetpeCase extends BetpeElement {
     void this.desk.run("undo", "POST", "case/decision/undo");
   }
 
-  /** @param {"reject" | "refer" | "approve"} form */
+  /** @param {"reject" | "refer" | "approve" | "challenge"} form */
   #open(form) {
     this.desk.clearFailure();
     this.form = form;
@@ -204,8 +217,24 @@ export class BetpeCase extends BetpeElement {
     `;
   }
 
+  #challenge() {
+    const busy = this.desk.busy.has("challenge");
+    const ask = (/** @type {string} */ path, /** @type {Record<string, unknown>} */ body) =>
+      void this.desk.run("challenge", "POST", path, body);
+    return html`
+      <betpe-challenge-panel
+        .challenge=${this.hand.challenge ?? null}
+        ?busy=${busy}
+        @begin=${(/** @type {CustomEvent} */ event) => ask("case/challenge", { needs: event.detail })}
+        @stop=${() => ask("case/challenge/stop", {})}
+        @leave=${() => this.#leaveForm()}
+      ></betpe-challenge-panel>
+    `;
+  }
+
   #script() {
     const { service } = this.desk;
+    if (this.form === "challenge") return this.#challenge();
     if (this.form && service) {
       return html`
         <betpe-decision-form
@@ -242,6 +271,7 @@ export class BetpeCase extends BetpeElement {
       online: this.desk.link === "open",
       compare: () => this.#compare(),
       capture: () => void this.#capture(),
+      challenge: () => this.#open("challenge"),
       refer: () => this.#open("refer"),
       reject: () => this.#open("reject"),
       approve: () => this.#approve(),

@@ -2,7 +2,7 @@
  * The list of checks. What disagrees stands out; what agrees is one quiet line; each opens with its reasons, pictures,
  * model, version and figures. Contract: checks(case, open) -> template; open({sha256, words}) shows a picture large.
  */
-import { code, dateTime, has, number, t } from "../shared/i18n.js";
+import { code, date, dateTime, has, number, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { pictureName, thumbnail } from "./pictures.js";
@@ -12,6 +12,9 @@ import { checkName, outcomeStatus, reasonWords } from "./words.js";
 const WITHOUT_SCORE = ["face_second_opinion"];
 /** A check that is not in the policy stands after the one it belongs to; else at the end. @type {Record<string, string>} */
 const BESIDE = { face_second_opinion: "face_match" };
+
+/** The applicant's own corrections: without any there is nothing to check. */
+const ONLY_WHERE_IT_APPLIES = ["typed_text"];
 
 /** @typedef {import("./types.js").Check} Check */
 /** @typedef {{name: string, outcome: import("./types.js").Outcome, effect: string, reasons: string[], remedy: string, check: Check | null}} Row */
@@ -31,18 +34,27 @@ export function checkRows(hand) {
     const after = rows.findIndex(({ name }) => name === BESIDE[check.check]);
     rows.splice(after < 0 ? rows.length : after + 1, 0, row);
   }
-  // What is only there in some cases (typed_text) and is not here says nothing.
-  return rows.filter((row) => row.outcome !== "not_run" || row.effect !== "supports" || row.check);
+  return rows.filter((row) => row.check || !ONLY_WHERE_IT_APPLIES.includes(row.name));
 }
 
-/** @param {unknown} value @returns {string} */
-function figure(value) {
+/** Values that are codes of ours, by the name of their figure. @type {Record<string, (value: string) => string>} */
+const CODED = {
+  kind: (value) => code("challenge_task", value),
+  outcome: (value) => code("outcome", value),
+  reason: (value) => (has(`step.${value}`) ? t(`step.${value}`) : reasonWords(value)),
+  expiry_date: (value) => date(value),
+  today: (value) => date(value),
+};
+
+/** @param {unknown} value @param {string} [name] @returns {string} */
+function figure(value, name = "") {
+  if (typeof value === "string" && Object.hasOwn(CODED, name)) return CODED[name](value);
   if (typeof value === "number") return number(value, { maximumFractionDigits: 3 });
   if (typeof value === "boolean") return t(value ? "common.yes" : "common.no");
-  if (Array.isArray(value)) return value.map(figure).join(", ");
+  if (Array.isArray(value)) return value.map((one) => figure(one)).join(", ");
   if (value && typeof value === "object") {
     return Object.entries(value)
-      .map(([name, inner]) => `${figureName(name)} ${figure(inner)}`)
+      .map(([name, inner]) => `${figureName(name)} ${figure(inner, name)}`)
       .join("; ");
   }
   return value === null || value === undefined ? "–" : String(value);
@@ -64,7 +76,7 @@ function table(things) {
         <tr>${names.map((name) => html`<th scope="col">${figureName(name)}</th>`)}</tr>
       </thead>
       <tbody>
-        ${things.map((thing) => html`<tr>${names.map((name) => html`<td>${figure(thing[name])}</td>`)}</tr>`)}
+        ${things.map((thing) => html`<tr>${names.map((name) => html`<td>${figure(thing[name], name)}</td>`)}</tr>`)}
       </tbody>
     </table>
   `;
@@ -73,11 +85,11 @@ function table(things) {
 /** One figure of the details; what is not a single value gets the whole width. @param {[string, unknown]} entry */
 function detail([name, value]) {
   const wide = typeof value === "object" && value !== null && !(Array.isArray(value) && !isTable(value));
-  if (!wide) return line(figureName(name), figure(value));
+  if (!wide) return line(figureName(name), figure(value, name));
   return html`
     <div class="figures__wide">
       <dt>${figureName(name)}</dt>
-      <dd>${isTable(value) ? table(value) : figure(value)}</dd>
+      <dd>${isTable(value) ? table(value) : figure(value, name)}</dd>
     </div>
   `;
 }

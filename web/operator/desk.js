@@ -37,6 +37,8 @@ export class Desk extends EventTarget {
     this.busy = new Set();
     /** @type {{command: string, error: ApiError} | null} */
     this.failure = null;
+    /** Snapshots that came over the socket: an HTTP answer that was overtaken by one is the older of the two. */
+    this.heard = 0;
     this.socket = this.#newSocket();
   }
 
@@ -113,8 +115,10 @@ export class Desk extends EventTarget {
 
   /** @param {any} message */
   #heard(message) {
-    if (message.type === "state") this.#take(message);
-    else this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    if (message.type === "state") {
+      this.heard += 1;
+      this.#take(message);
+    } else this.dispatchEvent(new CustomEvent("message", { detail: message }));
   }
 
   /** @param {import("./types.js").Snapshot} snapshot */
@@ -156,9 +160,10 @@ export class Desk extends EventTarget {
     this.busy.add(command);
     this.failure = null;
     this.#changed();
+    const { heard } = this;
     try {
       const answer = await (method === "PUT" ? put : post)(`${BASE}/${path}`, body);
-      if (answer.type === "state") this.snapshot = answer;
+      if (answer.type === "state" && this.heard === heard) this.snapshot = answer;
       return true;
     } catch (thrown) {
       const error = asApiError(thrown);

@@ -10,6 +10,7 @@ const lines = () => [
   [label("skip"), t("steps.skip")],
   [label("compare"), t("actions.compare")],
   [label("wipe"), t("keys.wipe")],
+  [label("challenge"), t("keys.challenge")],
   [label("capture"), t("actions.capture")],
   [label("refer"), t("decide.refer.confirm")],
   [label("reject"), t("actions.reject")],

@@ -14,6 +14,7 @@ export const KEYS = /** @type {const} */ ({
   problem: { code: "KeyP", label: "P" },
   skip: { code: "KeyS", label: "S" },
   compare: { code: "KeyF", label: "F" },
+  challenge: { code: "KeyL", label: "L" },
   capture: { code: "KeyC", label: "C" },
   approve: { code: "KeyA", label: "A" },
   reject: { code: "KeyX", label: "X" },

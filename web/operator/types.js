@@ -36,6 +36,14 @@
  * @typedef {{step: string, outcome: string, at: string, note: string}} StepRecord
  * @typedef {{image: string, found: boolean, at: string}} Still
  *
+ * @typedef {object} Challenge a liveness challenge under way
+ * @property {string | null} current
+ * @property {number} number
+ * @property {number | null} of
+ * @property {number} progress 0..1
+ * @property {boolean} face
+ * @property {{kind: string, outcome: Outcome, reason: string}[]} steps those that are over
+ *
  * @typedef {object} Case
  * @property {string} id
  * @property {string} state
@@ -62,6 +70,7 @@
  * @property {Decision[]} earlier_decisions
  * @property {{frames_per_second: number, width: number, height: number, bits_per_second: number, packets_lost: number} | null} statistics
  * @property {string[] | null} guidance
+ * @property {Challenge | null} [challenge]
  * @property {import("../shared/chat.js").Message[]} messages
  *
  * @typedef {object} Snapshot
