@@ -91,7 +91,7 @@ class Media(Protocol):
     async def answer(self, call: str, leg: Leg, sdp: str) -> str:
         """Take an SDP offer (one audio and one video section, sendrecv) and return the SDP answer.
 
-        Raises MediaError: media_offer_invalid, media_codec_unsupported, media_full.
+        Raises MediaError: media_offer_invalid, media_codec_unsupported, media_full, media_superseded.
         """
 
     async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:

@@ -159,10 +159,14 @@ class EmbeddedMedia:
         try:
             return await state.peer.answer(offer)
         except BaseException as error:
-            if self._remove(state):
+            replaced = not self._remove(state)
+            if not replaced:
                 self._end(state)
             if isinstance(error, PortsExhausted):
                 raise MediaError("media_full", "The server has no free port for this call.") from error
+            if replaced and isinstance(error, Exception):
+                # its peer was closed while it gathered, and aiortc stumbled over that somewhere
+                raise MediaError("media_superseded", "A newer offer took this one's place.") from error
             raise
 
     async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
