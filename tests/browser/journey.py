@@ -1,7 +1,9 @@
 """One whole session in two real browsers, through the real server on a fresh database.
 
 ``make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused`` runs it: a specimen card is drawn with the
-portrait, the clip (or a picture, made to move) is the citizen's camera. Prints one JSON line.
+portrait, the clip (or a picture, made to move) is the citizen's camera. Prints one JSON line. ``LIVENESS=required``
+adds the liveness challenge: a clip that ``verification.clips`` knows does what it asks. ``ATTACK`` (one of ATTACKS)
+makes the session one of a deceiver.
 """
 
 from __future__ import annotations
@@ -13,23 +15,38 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Locator, Page, async_playwright, expect
+from skimage import data
 
 from server.proofing import STEPS
 from tests.browser.chromium import camera_file, launch
 from tests.browser.served import Served
+from verification.clips import CASTS
 
 PATIENCE = 30_000
 """Milliseconds for one step of a page on a machine of two busy cores."""
 PHONE = {"width": 360, "height": 640}
 DESKTOP = {"width": 1440, "height": 900}
 PASSWORD = "Betpe-bet 2026 aigul"
+CHALLENGE_SECONDS = 150.0
+"""The service ends a challenge after 120 s."""
+ATTACKS = {
+    "none": "nobody deceives",
+    "still": "a photograph is held to the camera",
+    "replay": "a recording runs before the camera, whatever is asked",
+    "other_card": "the back is that of another person's card",
+    "expired_card": "the card is past its last day",
+}
 
 
 def by(page: Page, testid: str) -> Locator:
@@ -177,6 +194,33 @@ class Journey:
         await self.picture(page, "consultant-compared")
         return result
 
+    async def challenge(self, needs: Sequence[str] = ()) -> dict[str, Any]:
+        """A liveness challenge, begun with what the citizen says she cannot do; its check, when it is over."""
+        page = self.consultant
+        await page.keyboard.press("KeyL")
+        for need in needs:
+            await by(page, f"need-{need}").check()
+        await by(page, "challenge-begin").click()
+        await by(page, "challenge-running").wait_for(timeout=PATIENCE)
+        await by(self.citizen, "challenge-prompt").wait_for(timeout=PATIENCE)
+        await self.picture(page, "consultant-challenge")
+        await self.picture(self.citizen, "citizen-challenge")
+        await expect(by(page, "challenge-running")).to_have_count(0, timeout=1000 * CHALLENGE_SECONDS)
+        await expect(by(self.citizen, "challenge-prompt")).to_have_count(0, timeout=PATIENCE)
+        self.stages.done("challenge")
+        await self.picture(page, "consultant-challenged")
+        return await self.check("liveness")
+
+    async def check(self, name: str) -> dict[str, Any]:
+        """The newest result of a check in the consultant's snapshot."""
+        checks = (await self.operator_snapshot())["case"]["checks"]
+        return next(dict(check) for check in checks if check["check"] == name)
+
+    async def blocking(self) -> dict[str, str]:
+        """What stands in the way of an approval: part -> its outcome."""
+        parts = (await self.operator_snapshot())["case"]["recommendation"]["parts"]
+        return {part["check"]: part["outcome"] for part in parts if part["effect"] == "blocks"}
+
     async def done_steps(self) -> int:
         case = (await self.operator_snapshot())["case"]
         return len(case["steps"])
@@ -266,7 +310,31 @@ async def draw_card(portrait: Path, folder: Path, **given: str) -> tuple[Path, P
 
 
 class Opened(AsyncExitStack):
-    """A server, two browsers and a card, closed at the end. ``async with Opened() as stack: await stack.open(...)``."""
+    """A server and two browsers, closed at the end: ``async with Opened() as stack: await stack.open(...)``."""
+
+    served: Served
+    phone: Browser
+    consultant: Page
+
+    async def start(self, folder: Path, settings: dict[str, str] | None = None, camera: Path | None = None) -> None:
+        """The server, the consultant's page, and the browser whose camera plays the file."""
+        self.served = Served(folder / "data", settings=settings or {})
+        self.push_async_callback(self.served.stop)
+        await self.served.start()
+        playwright = await self.enter_async_context(async_playwright())
+        self.phone = await self.enter_async_context(launch(playwright, camera))
+        desk = await self.enter_async_context(launch(playwright))
+        self.consultant = await (await desk.new_context(viewport=DESKTOP)).new_page()
+        self.consultant.set_default_timeout(PATIENCE)
+
+    async def admit(self, folder: Path, reel: Reel | None = None, screenshots: Path | None = None) -> Journey:
+        """A citizen with a browser profile of her own, and with a camera of her own where a reel is given."""
+        context = await self.phone.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        citizen = await context.new_page()
+        citizen.set_default_timeout(PATIENCE)
+        if reel is not None:
+            await reel.put_into(citizen)
+        return Journey(self.served, citizen, self.consultant, folder, screenshots=screenshots)
 
     async def open(
         self,
@@ -278,28 +346,56 @@ class Opened(AsyncExitStack):
         card: dict[str, str] | None = None,
         screenshots: Path | None = None,
     ) -> tuple[Journey, Path, Path]:
+        """All of it for one session: a citizen whose browser's own camera plays the video, and her card."""
         camera = await asyncio.to_thread(camera_file, video, folder / "camera.mjpeg")
         front, back = await draw_card(portrait, folder / "card", **(card or {}))
-        served = Served(folder / "data", settings=settings or {})
-        self.push_async_callback(served.stop)
-        await served.start()
-        playwright = await self.enter_async_context(async_playwright())
-        phone = await self.enter_async_context(launch(playwright, camera))
-        desk = await self.enter_async_context(launch(playwright))
-        citizen = await (await phone.new_context(viewport=PHONE, has_touch=True, is_mobile=True)).new_page()
-        consultant = await (await desk.new_context(viewport=DESKTOP)).new_page()
-        for page in (citizen, consultant):
-            page.set_default_timeout(PATIENCE)
-        return Journey(served, citizen, consultant, folder, screenshots=screenshots), front, back
+        await self.start(folder, settings, camera)
+        return await self.admit(folder, screenshots=screenshots), front, back
+
+
+async def cards(portrait: Path, folder: Path, attack: str) -> tuple[Path, Path]:
+    """Front and back of the card that is shown."""
+    if attack == "expired_card":
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+        return await draw_card(portrait, folder / "card", expires=yesterday.isoformat())
+    front, back = await draw_card(portrait, folder / "card")
+    if attack == "other_card":
+        _, back = await draw_card(portrait, folder / "other", **SOMEBODY_ELSE)
+    return front, back
+
+
+SOMEBODY_ELSE = {"surname": "БАСҚА", "given": "АДАМ", "patronymic": "", "number": "098765432", "seed": "5"}
+
+
+async def acted(video: Path, attack: str, liveness: str) -> tuple[Reel | None, list[str]]:
+    """The camera that the session needs beyond what a browser plays by itself, and the needs that go with it."""
+    known = video.stem in CASTS
+    if attack == "still":
+        return await asyncio.to_thread(actor.held_still, video), []
+    if attack == "replay":
+        return await asyncio.to_thread(actor.replayed, video), []
+    if liveness == "required" and known:
+        return await asyncio.to_thread(actor.performer, video), actor.needs_of(video.stem)
+    return None, []
 
 
 async def run(
-    portrait: Path, video: Path, wanted: str, folder: Path, screenshots: Path | None = None, **options: Any
+    portrait: Path,
+    video: Path,
+    wanted: str,
+    folder: Path,
+    screenshots: Path | None = None,
+    attack: str = "none",
+    liveness: str = "offered",
 ) -> dict[str, Any]:
     """The whole session; what happened, as the JSON line says it. ``met``: whether it ended as expected."""
     async with Opened() as stack:
-        journey, front, back = await stack.open(folder, portrait, video, screenshots=screenshots, **options)
-        report: dict[str, Any] = {"expected": wanted}
+        reel, needs = await acted(video, attack, liveness)
+        front, back = await cards(portrait, folder, attack)
+        camera = await asyncio.to_thread(camera_file, video, folder / "camera.mjpeg") if reel is None else None
+        await stack.start(folder, {"BETPE_LIVENESS": liveness}, camera)
+        journey = await stack.admit(folder, reel, screenshots)
+        report: dict[str, Any] = {"expected": wanted, "attack": attack, "liveness_is": liveness}
         journey.stages.done("start")
         try:
             await journey.sign_in()
@@ -308,6 +404,10 @@ async def run(
             await journey.picture(journey.citizen, "citizen-call")
             report["comparison"] = await journey.interview()
             report["score"] = journey.score
+            if liveness == "required":
+                check = await journey.challenge(needs)
+                report["liveness"] = {name: check[name] for name in ("outcome", "reasons", "details")}
+            report["blocking"] = await journey.blocking()
             if wanted == "issued":
                 await journey.approve()
                 await journey.wrap_up()
@@ -341,6 +441,8 @@ def main() -> int:
     parser.add_argument("--portrait", type=Path, required=True)
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--expect", choices=("issued", "refused"), default="issued")
+    parser.add_argument("--attack", choices=tuple(ATTACKS), default="none")
+    parser.add_argument("--liveness", choices=("offered", "required"), default="offered")
     parser.add_argument("--screenshots", type=Path)
     asked = parser.parse_args()
     for file in (asked.portrait, asked.video):
@@ -348,7 +450,11 @@ def main() -> int:
             print(f"no such file: {file}", file=sys.stderr)
             return 2
     with tempfile.TemporaryDirectory(prefix="betpe-e2e-") as folder:
-        report = asyncio.run(run(asked.portrait, asked.video, asked.expect, Path(folder), asked.screenshots))
+        report = asyncio.run(
+            run(
+                asked.portrait, asked.video, asked.expect, Path(folder), asked.screenshots, asked.attack, asked.liveness
+            )
+        )
     report.pop("dossier", None)
     report.pop("files", None)
     print(json.dumps(report, ensure_ascii=False))

@@ -253,7 +253,7 @@ class ScreenTalk extends Screen {
             ></video>
             ${this.cameraOn ? nothing : html`<span class="talk__own-off">${icon("camera_off")}</span>`}
           </div>
-          ${call?.recording ? html`<p class="talk__recording">${icon("info")}<span>${t("talk.recording")}</span></p>` : nothing}
+          ${call?.recording ? html`<p class="talk__recording">${icon("record")}<span>${t("talk.recording")}</span></p>` : nothing}
           ${this.#connectionWords()}
           ${this.silent
             ? html`<button type="button" class="button button--main talk__sound" data-testid="play-sound" @click=${this.#play}>

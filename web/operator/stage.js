@@ -149,6 +149,7 @@ class BetpeStage extends BetpeElement {
     return html`
       <span data-testid="picture-state">${words}</span>
       <span class="quiet numbers" data-testid="picture-figures">${t("line.picture", size)}</span>
+      ${this.case.recording ? html`<span class="quiet" data-testid="recording">${icon("record")}${t("line.recording")}</span>` : nothing}
     `;
   }
 

@@ -70,6 +70,7 @@
  * @property {Decision[]} earlier_decisions
  * @property {{frames_per_second: number, width: number, height: number, bits_per_second: number, packets_lost: number} | null} statistics
  * @property {string[] | null} guidance
+ * @property {boolean} recording
  * @property {Challenge | null} [challenge]
  * @property {import("../shared/chat.js").Message[]} messages
  *
