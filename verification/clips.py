@@ -75,7 +75,7 @@ CASTS: Final[Mapping[str, Cast]] = {
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip's frames, each 640 x 480 (letterboxed), at RATE."""
+    """A clip's frames, each 640 x 480, at RATE."""
 
     name: str
     pixels: tuple[Pixels, ...]
@@ -117,7 +117,7 @@ def load(folder: Path, name: str) -> Clip:
         raise KeyError(name)
     with av.open(str(folder / f"{name}.mp4")) as container:
         frames = tuple(
-            _shrunk(_letterboxed(np.asarray(f.to_ndarray(format="bgr24"), np.uint8)), CASTS[name].share)
+            _framed(np.asarray(f.to_ndarray(format="bgr24"), np.uint8), CASTS[name].share)
             for f in container.decode(video=0)
         )
     return Clip(name, frames)
@@ -266,24 +266,28 @@ def _nearness(since: float) -> float:
     return float(np.interp(since, [0.0, 1.0, 2.0, _NEARING_SECONDS], [1.0, 1.55, 1.55, 1.0]))
 
 
-def _letterboxed(pixels: Pixels) -> Pixels:
+def _framed(pixels: Pixels, share: float) -> Pixels:
+    """The picture, ``share`` of what fits into SIZE, in the middle of a frame that it fades into.
+
+    Bars with hard edges round it would be a frame round a face, which is a sign of attack (``signals``).
+    """
     height, width = pixels.shape[:2]
-    scale = min(SIZE[0] / width, SIZE[1] / height)
+    scale = share * min(SIZE[0] / width, SIZE[1] / height)
     small = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    tiny = cv2.GaussianBlur(cv2.resize(pixels, (32, 24), interpolation=cv2.INTER_AREA), (0, 0), 3)
+    ground = np.asarray(cv2.resize(tiny, SIZE, interpolation=cv2.INTER_CUBIC), np.float32)
     left, top = (SIZE[0] - small.shape[1]) // 2, (SIZE[1] - small.shape[0]) // 2
-    right, bottom = SIZE[0] - small.shape[1] - left, SIZE[1] - small.shape[0] - top
-    return np.asarray(
-        cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(90, 90, 90)), np.uint8
-    )
+    x, y = np.arange(small.shape[1]), np.arange(small.shape[0])
+    fade_x = np.clip(np.minimum(x, x[::-1]) / _FADE, 0, 1)
+    fade_y = np.clip(np.minimum(y, y[::-1]) / _FADE, 0, 1)
+    part = (fade_y[:, None] * fade_x[None, :])[..., None].astype(np.float32)
+    window = ground[top : top + small.shape[0], left : left + small.shape[1]]
+    window[...] = small * part + window * (1 - part)
+    return np.asarray(np.clip(ground + 0.5, 0, 255), np.uint8)
 
 
-def _shrunk(pixels: Pixels, share: float) -> Pixels:
-    """The frame from farther away: smaller in its middle, its edge continued."""
-    width, height = SIZE
-    matrix = np.array([[share, 0, width / 2 * (1 - share)], [0, share, height / 2 * (1 - share)]])
-    return np.asarray(
-        cv2.warpAffine(pixels, matrix, SIZE, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
+_FADE: Final = 24.0
+"""Pixels over which the picture fades into its ground."""
 
 
 def _resting(rest: tuple[int, int], at: float) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from verification import mesh, parallax
 from verification.contract import Pixels
 
-_GRID = (80, 60)
+_GRID = (64, 48)
 
 
 def lit(
@@ -66,9 +66,10 @@ def _depth_map(pixels: Pixels, points: NDArray[np.float32]) -> NDArray[np.float3
     height, width = pixels.shape[:2]
     x, y = np.meshgrid(np.linspace(0, width - 1, _GRID[0]), np.linspace(0, height - 1, _GRID[1]))
     span = float(np.linalg.norm(points[mesh.RIGHT_EYE[0], :2] - points[mesh.RIGHT_EYE[1], :2]))
-    away = (x.ravel()[:, None] - points[None, :, 0]) ** 2 + (y.ravel()[:, None] - points[None, :, 1]) ** 2
+    every = points[::3]
+    away = (x.ravel()[:, None] - every[None, :, 0]) ** 2 + (y.ravel()[:, None] - every[None, :, 1]) ** 2
     weights = 1 / (away / span**2 + 1e-3) ** 2
-    depth = (weights * parallax.canonical_depths()[None, :]).sum(axis=1) / weights.sum(axis=1)
+    depth = (weights * parallax.canonical_depths()[None, ::3]).sum(axis=1) / weights.sum(axis=1)
     beyond = np.sqrt(away.min(axis=1)) / span  # past the outline the head and the neck fall away
     depth = depth + 12.0 * np.clip(beyond - 0.1, 0, 1)
     small = depth.reshape(_GRID[1], _GRID[0]).astype(np.float32)
