@@ -24,6 +24,7 @@ class ScreenCard extends Screen {
     error: { state: true },
     fault: { state: true },
     live: { state: true },
+    picture: { state: true },
   };
 
   constructor() {
@@ -306,7 +307,14 @@ class ScreenCard extends Screen {
         ${this.phase === "live"
           ? html`<p>${t(`card.lead.${this.side}`)}</p>
               ${this.#finder()}`
-          : html`<img class="taken" src=${this.picture} alt=${t(`card.taken.${this.side}`)} />
+          : html`${this.picture
+                ? html`<img
+                    class="taken"
+                    src=${this.picture}
+                    alt=${t(`card.taken.${this.side}`)}
+                    @error=${() => this.#forgetPicture()}
+                  />`
+                : nothing}
               ${this.#verdict()}`}
       </div>
     `;

@@ -128,47 +128,58 @@ class ScreenDevice extends Screen {
   render() {
     const words = this.#words();
     const blocked = this.ticks.camera !== "ok" || this.ticks.connection === "bad" || this.ticks.connection === "wait";
+    const { fault } = this;
+    const hopeless = fault !== null && fault.code !== "no_microphone";
     return html`
       <div class="stack">
         <h1 tabindex="-1">${t("device.title")}</h1>
-        <div class="mirror ${this.ticks.camera === "ok" ? "mirror--on" : ""}">
+        ${fault
+          ? notice(hopeless ? "bad" : "warn", html`<p role="alert">${fault.words()}</p>`, { testid: "device-fault" })
+          : nothing}
+        <div class="mirror ${this.ticks.camera === "ok" ? "mirror--on" : ""}" ?hidden=${hopeless}>
           <video class="mirror__video" autoplay muted playsinline aria-label=${t("device.preview")}></video>
           <div class="mirror__oval" aria-hidden="true"></div>
           ${this.ticks.camera === "ok" ? nothing : html`<div class="mirror__none">${icon("camera")}</div>`}
         </div>
-        <p class="quiet">${t("device.oval")}</p>
-        <ul class="ticks" role="status">
-          <li data-testid="device-camera" data-tick=${this.ticks.camera}>${status(this.ticks.camera, words.camera)}</li>
-          <li data-testid="device-microphone" data-tick=${this.ticks.microphone}>
-            ${status(this.ticks.microphone, words.microphone)}
-          </li>
-          <li data-testid="device-connection" data-tick=${this.ticks.connection}>
-            ${status(this.ticks.connection, words.connection)}
-          </li>
-        </ul>
+        <p class="quiet" ?hidden=${hopeless}>${t("device.oval")}</p>
+        <div role="status">
+          <ul class="ticks">
+            <li data-testid="device-camera" data-tick=${this.ticks.camera}>${status(this.ticks.camera, words.camera)}</li>
+            <li data-testid="device-microphone" data-tick=${this.ticks.microphone}>
+              ${status(this.ticks.microphone, words.microphone)}
+            </li>
+            <li data-testid="device-connection" data-tick=${this.ticks.connection}>
+              ${status(this.ticks.connection, words.connection)}
+            </li>
+          </ul>
+        </div>
         <div class="level" aria-hidden="true" ?hidden=${this.ticks.microphone !== "ok"}><div class="level__bar"></div></div>
-        ${this.fault
-          ? html`
-              ${notice(this.fault.code === "no_microphone" ? "warn" : "bad", html`<p role="alert">${this.fault.words()}</p>`, {
-                testid: "device-fault",
-              })}
-              <button type="button" class="button button--secondary button--wide" data-testid="device-again" @click=${this.#checkDevices}>
-                ${t("common.try_again")}
-              </button>
-            `
-          : nothing}
+        ${fault && !hopeless ? this.#again("button--secondary") : nothing}
         <div class="action action--stay">
-          <button
-            type="button"
-            class="button button--main button--wide"
-            data-testid="device-continue"
-            ?disabled=${blocked}
-            @click=${() => this.journey.go("card-front")}
-          >
-            ${t("common.continue")}
-          </button>
+          ${hopeless
+            ? this.#again("button--main")
+            : html`
+                <button
+                  type="button"
+                  class="button button--main button--wide"
+                  data-testid="device-continue"
+                  ?disabled=${blocked}
+                  @click=${() => this.journey.go("card-front")}
+                >
+                  ${t("common.continue")}
+                </button>
+              `}
         </div>
       </div>
+    `;
+  }
+
+  /** @param {string} kind */
+  #again(kind) {
+    return html`
+      <button type="button" class="button ${kind} button--wide" data-testid="device-again" @click=${this.#checkDevices}>
+        ${t("common.try_again")}
+      </button>
     `;
   }
 }

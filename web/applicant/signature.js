@@ -259,19 +259,21 @@ class ScreenSignature extends Screen {
       <div class="stack">
         <h1 tabindex="-1">${t("making.title")}</h1>
         <p>${t("making.lead")}</p>
-        <ol class="ticks" role="status">
-          ${STEPS.map(
-            (step, i) => html`
-              <li data-step=${step}>
-                ${i < at
-                  ? status("ok", t(`making.${step}`))
-                  : i === at
-                    ? html`<span class="status"><span class="spinner__wheel" aria-hidden="true"></span><span>${t(`making.${step}`)}</span></span>`
-                    : html`<span class="status status--wait quiet">${icon("clock")}<span>${t(`making.${step}`)}</span></span>`}
-              </li>
-            `,
-          )}
-        </ol>
+        <div role="status">
+          <ol class="ticks">
+            ${STEPS.map(
+              (step, i) => html`
+                <li data-step=${step}>
+                  ${i < at
+                    ? status("ok", t(`making.${step}`))
+                    : i === at
+                      ? html`<span class="status"><span class="spinner__wheel" aria-hidden="true"></span><span>${t(`making.${step}`)}</span></span>`
+                      : html`<span class="status status--wait quiet">${icon("clock")}<span>${t(`making.${step}`)}</span></span>`}
+                </li>
+              `,
+            )}
+          </ol>
+        </div>
         ${this.resumable ? nothing : notice("warn", t("making.stay"))}
       </div>
     `;

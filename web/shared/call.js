@@ -48,6 +48,8 @@ export class Call extends EventTarget {
     this.timers = { healing: 0, statistics: 0 };
     /** @type {Record<string, {bytes: number, packets: number, lost: number, frames: number, at: number}>} */
     this.before = {};
+    /** One bad look of two seconds is no news: what is said changes when two looks in a row agree. */
+    this.looks = { last: "", said: "" };
   }
 
   async start() {
@@ -208,7 +210,14 @@ export class Call extends EventTarget {
       }
     }
     figures.up.lost = upLoss;
-    this.dispatchEvent(new CustomEvent("quality", { detail: { code: this.#judge(figures), figures } }));
+    this.dispatchEvent(new CustomEvent("quality", { detail: { code: this.#settled(this.#judge(figures)), figures } }));
+  }
+
+  /** @param {string} code */
+  #settled(code) {
+    if (!this.looks.said || code === this.looks.last) this.looks.said = code;
+    this.looks.last = code;
+    return this.looks.said;
   }
 
   #none() {
