@@ -139,7 +139,7 @@ class BetpeStage extends BetpeElement {
     if (!figures) return html`<span class="quiet">${t("line.no_figures")}</span>`;
     const [advice] = this.case.guidance ?? [];
     const words = advice
-      ? status("warn", code("guidance", advice))
+      ? status("warn", t("line.advice", { advice: code("guidance", advice) }))
       : figures.fps < SLOW_FRAMES_PER_SECOND
         ? status("warn", t("line.picture_slow"))
         : this.talk.quality?.code === "poor_up"
