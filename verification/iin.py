@@ -2,7 +2,8 @@
 
 Twelve digits: YYMMDD, a century-and-sex digit (1, 3, 5 male and 2, 4, 6 female of the 19th, 20th and 21st century),
 a serial of four digits, a check digit. The check digit's published rule: weights 1..11 modulo 11; where that gives 10,
-weights 3..11, 1, 2 modulo 11; a number that gives 10 twice is never issued.
+weights 3..11, 1, 2 modulo 11; a number that gives 10 twice is never issued. The digit
+whose weight is 11 (the serial's last in the first pass, its second in the other) is therefore not protected.
 """
 
 from __future__ import annotations
