@@ -197,7 +197,7 @@ def dossier(
 ) -> None:
     """Print the record of one session as JSON; exit 1 when its chain or a picture does not verify."""
     from server import dossier as records
-    from server.app import SystemClock, open_vault
+    from server.app import SystemClock, open_vault, recordings
     from server.audit import Event
 
     settings = _settings()
@@ -205,10 +205,10 @@ def dossier(
     async def collect(store: Any) -> dict[str, Any]:
         vault = open_vault(settings)
         at = SystemClock().now()
-        if await store.session(session) is not None:
-            await store.append(Event(session, "dossier_read", "system", at, {"pictures": pictures is not None}))
-        folder = settings.data_dir / "recordings"
-        record = await records.dossier(store, vault, session, folder if folder.is_dir() else None)
+        if await store.session(session) is None:
+            raise DomainError("session_unknown", "There is no such session; see: python -m server sessions")
+        await store.append(Event(session, "dossier_read", "system", at, {"pictures": pictures is not None}))
+        record = await records.dossier(store, vault, session, recordings(settings, session))
         if pictures is not None:
             pictures.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name, state in record["images"].items():

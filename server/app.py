@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -26,8 +27,10 @@ from server.checker import WorkerChecker
 from server.consultation import applying, calling, challenging, deciding, guiding, recording
 from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
+from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
-from server.ports import Conflict, Timer
+from server.media.sealed import NotASealedFile, verify
+from server.ports import Conflict, Leg, Timer
 from server.proofing import DomainError, State
 from server.settings import Profile, Settings
 from server.store import SqlStore, migrate
@@ -80,6 +83,30 @@ def open_issuer(settings: Settings) -> EmbeddedIssuer:
     )
     secret = settings.secret.get_secret_value().encode() or None
     return create_authority(settings.data_dir / "authority", config, secret)
+
+
+def _verdict(path: Path) -> dict[str, Any]:
+    """What a segment's own seals say of it; needs no key."""
+    try:
+        found = verify(path)
+    except NotASealedFile:
+        return {"file": path.name, "verified": False, "complete": False, "seals": 0, "chain": "", "previous": ""}
+    return {
+        "file": path.name,
+        "verified": found.ok,
+        "complete": found.complete,
+        "seals": found.seals,
+        "unsealed_bytes": found.tail_bytes,
+        "broken_at_second": found.broken_at,
+        "chain": found.chain,
+        "previous": found.header.get("previous", ""),
+    }
+
+
+def recordings(settings: Settings, session_id: str) -> list[dict[str, Any]]:
+    """What the seals of each recorded segment of a session say, in the order of recording, one end after the other."""
+    folder = settings.data_dir / "recordings"
+    return [_verdict(path) for leg in Leg for path in segment_files(folder, session_id, leg)]
 
 
 def limits(settings: Settings) -> Limits:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from server.audit import first_fault
-from server.media.call_recording import segment_files
-from server.media.sealed import NotASealedFile, verify
-from server.ports import Leg, Store, Vault
+from server.ports import Store, Vault
 from server.proofing import DomainError
 
 
@@ -31,26 +29,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _recording(path: Path) -> dict[str, Any]:
-    """What a segment's own seals say of it; needs no key."""
-    try:
-        found = verify(path)
-    except NotASealedFile:
-        return {"file": path.name, "verified": False, "complete": False, "seals": 0, "chain": "", "previous": ""}
-    return {
-        "file": path.name,
-        "verified": found.ok,
-        "complete": found.complete,
-        "seals": found.seals,
-        "unsealed_bytes": found.tail_bytes,
-        "broken_at_second": found.broken_at,
-        "chain": found.chain,
-        "previous": found.header.get("previous", ""),
-    }
+async def dossier(
+    store: Store, vault: Vault, session_id: str, recordings: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """All that is kept of one session; ``recordings``: what the seals of each recorded segment say.
 
-
-async def dossier(store: Store, vault: Vault, session_id: str, folder: Path | None = None) -> dict[str, Any]:
-    """All that is kept of one session; ``folder`` is where recordings are. Raises DomainError session_unknown."""
+    Raises DomainError session_unknown.
+    """
     session = await store.session(session_id)
     if session is None:
         raise DomainError("session_unknown", "There is no such session.")
@@ -63,16 +48,13 @@ async def dossier(store: Store, vault: Vault, session_id: str, folder: Path | No
     for check in checks:
         names.update(check["images"].values())
     fault = first_fault(events)
-    recordings = (
-        [] if folder is None else [_recording(path) for leg in Leg for path in segment_files(folder, session_id, leg)]
-    )
     return {
         "session": _plain(record),
         "checks": _plain(checks),
         "messages": _plain([asdict(message) for message in await store.messages(session_id)]),
         "orders": _plain([asdict(order) for order in await store.orders(session_id)]),
         "certificates": _plain([asdict(one) for one in await store.certificates(session_id)]),
-        "recordings": recordings,
+        "recordings": [dict(one) for one in recordings],
         "images": {name: await _state(vault, session_id, name) for name in sorted(names)},
         "events": _plain([asdict(event) for event in events]),
         "chain": {

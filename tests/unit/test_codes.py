@@ -212,23 +212,6 @@ def test_judgements_of_a_password_have_words() -> None:
     assert missing("applicant", {f"password.{code}" for code in codes}) == []
 
 
-@pytest.mark.parametrize("name", ["shared", *PAGES])
-def test_every_language_has_the_same_keys_and_blanks(name: str) -> None:
-    kazakh, *others = (
-        json.loads((WEB / "locales" / f"{name}.{language}.json").read_text("utf-8")) for language in LANGUAGES
-    )
-    for other in others:
-        assert other.keys() == kazakh.keys()
-        for key, text in kazakh.items():
-            assert blanks(text) == blanks(other[key]), key
-
-
-def blanks(text: str | dict[str, str]) -> set[str]:
-    forms = [text] if isinstance(text, str) else list(text.values())
-    assert all(forms), "an empty text"
-    return {blank for form in forms for blank in re.findall(r"\{(\w+)\}", form)}
-
-
 def test_a_code_that_cannot_be_followed_is_told() -> None:
     (module,) = [module for module in sources().modules.values() if module.name == "server.proofing"]
     with pytest.raises(Unfollowed, match=r"server/proofing\.py"):

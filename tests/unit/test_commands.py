@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from server.__main__ import cli
+from server.store import SqlStore, migrate
+from tests.records import a_session, event
 
 RUNNER = CliRunner()
 
@@ -52,3 +56,30 @@ def test_a_session_that_is_not_there(data: Path) -> None:
     (data / "keys" / "vault.key").write_bytes(b"k" * 32)
     (data / "keys" / "vault.key").chmod(0o600)
     told(RUNNER.invoke(cli, ["dossier", "another"]), "session_unknown")
+
+
+def test_a_dossier_tells_a_recording_that_does_not_verify(data: Path) -> None:
+    url = f"sqlite+aiosqlite:///{data / 'betpe.sqlite3'}"
+
+    async def prepare() -> None:
+        await migrate(url)
+        store = SqlStore(url)
+        try:
+            await store.create_session(a_session("one"), event("one", "session_opened"))
+        finally:
+            await store.aclose()
+
+    asyncio.run(prepare())
+    (data / "keys" / "vault.key").write_bytes(b"k" * 32)
+    (data / "keys" / "vault.key").chmod(0o600)
+    whole = RUNNER.invoke(cli, ["dossier", "one"])
+    assert whole.exit_code == 0, whole.output
+    assert json.loads(whole.stdout)["recordings"] == []
+    (data / "recordings").mkdir()
+    (data / "recordings" / "one.applicant.0001.rec").write_bytes(b"not what was recorded")
+    (data / "recordings" / "two.applicant.0001.rec").write_bytes(b"of another session")
+    damaged = RUNNER.invoke(cli, ["dossier", "one"])
+    assert damaged.exit_code == 1
+    record = json.loads(damaged.stdout)
+    assert [(one["file"], one["verified"]) for one in record["recordings"]] == [("one.applicant.0001.rec", False)]
+    assert [one["kind"] for one in record["events"]] == ["session_opened", "dossier_read", "dossier_read"]
