@@ -1,0 +1,67 @@
+"""The container files, without an engine: the image's own command, environment and health check are run natively."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.browser.served import ROOT, free_port
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+START_SECONDS = 60.0
+
+
+def environment() -> dict[str, str]:
+    """What the image and the compose file set."""
+    given = dict(re.findall(r"(BETPE_\w+)=(\S+)", "\n".join(re.findall(r"^ENV (.+)$", DOCKERFILE, re.MULTILINE))))
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    for name, value in re.findall(r"^\s+(BETPE_\w+): (.+)$", compose, re.MULTILINE):
+        default = re.fullmatch(r"\$\{\w+:-(.*)\}", value)
+        given[name] = default.group(1) if default else value
+    return given
+
+
+def words_of(instruction: str) -> list[str]:
+    """The JSON form of the last CMD, or of HEALTHCHECK's CMD."""
+    found = re.findall(rf"^{instruction}(\[.*\])$", DOCKERFILE, re.MULTILINE)
+    assert found, instruction
+    return [sys.executable if word == "python" else word for word in json.loads(found[-1])]
+
+
+@pytest.mark.timeout(120)
+async def test_the_images_command_starts_and_its_health_check_agrees(tmp_path: Path) -> None:
+    port = free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BETPE_")}
+    own = {"BETPE_DATA_DIR": str(tmp_path / "data"), "BETPE_PORT": str(port), "BETPE_PUBLIC_URL": ""}
+    process = await asyncio.create_subprocess_exec(
+        *words_of("CMD "), cwd=ROOT, env={**kept, **environment(), **own},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        said = b""
+        async with asyncio.timeout(START_SECONDS):
+            while b"#token=" not in said:
+                line = await process.stdout.readline()
+                assert line, said.decode()
+                said += line
+        check = [word.replace("127.0.0.1:8080", f"127.0.0.1:{port}") for word in words_of(r"  CMD ")]
+        healthy = await asyncio.create_subprocess_exec(*check)
+        assert await healthy.wait() == 0
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0
+
+
+def test_the_image_holds_what_runs_and_nothing_else() -> None:
+    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    copied = {word for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()}
+    assert {f"!{name}" for name in copied} <= set(allowed)
+    assert "USER betpe" in DOCKERFILE
