@@ -118,5 +118,56 @@ def specimen(
     say(answer, text, as_json)
 
 
+@app.command()
+def liveness(
+    clip: Annotated[Path | None, typer.Argument(help="The recorded answer: any video file.")] = None,
+    script: Annotated[
+        Path | None, typer.Option(help='JSON: {"steps": [...], "prompts": [seconds, ...]}; see --new.')
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Print a fresh random script instead of judging.")] = False,
+    count: Annotated[int, typer.Option(help="With --new: how many steps at least.")] = 4,
+    without: Annotated[
+        list[str] | None, typer.Option(help="With --new: what the person cannot do, e.g. light_sensitive.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge whether a person in a clip does what a script asks, in time, and stays the same person."""
+    from verification import liveness_report
+
+    with answering(as_json):
+        if new:
+            typer.echo(json.dumps(liveness_report.new_script(count, without or []), ensure_ascii=False))
+            return
+        if clip is None or script is None:
+            raise UnusableInput("script_invalid", "A clip and its --script are needed, or --new.")
+        answer = liveness_report.judge_files(clip, script)
+    say(answer, liveness_report.as_text(answer), as_json)
+    raise typer.Exit(EXIT_CODES[liveness_report.outcome_of(answer)])
+
+
+@app.command()
+def attacks(
+    data: Annotated[Path, typer.Option(help="Folder of the clips, or with the folder video in it.")],
+    out: Annotated[Path, typer.Option(help="Folder for attacks.json and attacks.html.")],
+    each: Annotated[int, typer.Option(min=1, max=1000, help="Presentations of each species.")] = 5,
+    species: Annotated[list[str] | None, typer.Option(help="Only these; default: all.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same attacks.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make attacks of every species, run them against the checks, and report how many get through.
+
+    Exit code 0 when none was accepted and under 5% of genuine presentations were turned away, else 1.
+    """
+    from verification import attack_report
+    from verification import attacks as laboratory
+
+    with answering(as_json):
+        report = laboratory.run(data, each, seed, species or None).as_json()
+        answer = {**report, "files": attack_report.write(report, out)}
+    say(answer, attack_report.as_text(report), as_json)
+    held = not report["not_beaten"] and (report["bona_fide"]["bpcer"] or 0.0) < laboratory.BPCER_GOAL
+    raise typer.Exit(EXIT_CODES[Outcome.PASSED if held else Outcome.FAILED])
+
+
 if __name__ == "__main__":
     app(prog_name="python -m verification")

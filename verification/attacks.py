@@ -31,6 +31,7 @@ KILOBITS: Final = 500
 SIGNED_FRAMES: Final = 150
 """The passive signs look at the first ten seconds."""
 GENUINE: Final = "bona_fide"
+BPCER_GOAL: Final = 0.05
 _MAX_REST: Final = 6.0
 """Seconds after which a step is shown even to a face that never rests, as the service would."""
 
