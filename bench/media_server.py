@@ -133,6 +133,7 @@ async def main(options: argparse.Namespace) -> None:
             try:
                 await serve(EngineCalls(janus, options.look, options.record), options, [process.pid])
             finally:
+                await janus.aclose()
                 process.terminate()
                 await process.wait()
 

@@ -49,7 +49,11 @@ class JanusClient:
             await self._http.close()
             raise JanusUnavailable("Janus cannot be reached") from error
         self._tasks = [asyncio.create_task(self._read(self._socket))]
-        self._session = (await self._ask(janus="create"))["data"]["id"]
+        try:
+            self._session = (await self._ask(janus="create"))["data"]["id"]
+        except JanusUnavailable:
+            await self.aclose()
+            raise
         self._tasks.append(asyncio.create_task(self._keep_alive()))
 
     @property

@@ -183,15 +183,19 @@ async def call_between_namespaces(
 
 
 async def look(page: Page, seconds: float) -> dict[str, float]:
-    """Figures of what a page shows for some time: latency (ms), frames per second, freezes."""
+    """Figures of what a page shows for some time: latency (ms), frames per second, freezes.
+
+    Raises RuntimeError where nothing is shown."""
     before = await page.evaluate("statistics()")
     await asyncio.sleep(seconds)
     after = await page.evaluate("statistics()")
     ages = sorted(age for at, age in await page.evaluate("state.latencies") if at > before["at"])
+    if not ages:
+        raise RuntimeError("no picture was shown at all")
     elapsed = (after["at"] - before["at"]) / 1000
     return {
-        "p50": ages[len(ages) // 2] if ages else float("nan"),
-        "p95": ages[int(len(ages) * 0.95)] if ages else float("nan"),
+        "p50": ages[len(ages) // 2],
+        "p95": ages[int(len(ages) * 0.95)],
         "fps": (after["frames"] - before["frames"]) / elapsed,
         "freeze": _grown(before, after, "in_video", "totalFreezesDuration"),
         "kbps": 8 * _grown(before, after, "out_video", "bytesSent") / elapsed / 1000,

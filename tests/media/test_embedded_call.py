@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import re
+import threading
 
+import psutil
 import pytest
 
+from server.media.aiortc_internals import Peer
 from server.media.embedded import EmbeddedMedia
+from server.media.tap import Tap
+from server.media.translator import Terminal
 from server.ports import Leg, MediaError
 from tests.media.peers import Browser, join
 
@@ -55,4 +62,29 @@ async def test_announced_address_and_port_range_are_in_the_answer(browsers):
     ports = {int(port) for port in re.findall(r"^a=candidate:.* 127\.0\.0\.1 (\d+) typ host", answer, re.MULTILINE)}
     assert ports
     assert ports <= set(range(41010, 41013))
+    await media.aclose()
+
+
+async def test_joins_and_leaves_leave_nothing_behind():
+    media = EmbeddedMedia(addresses=["127.0.0.1"])
+    process = psutil.Process()
+
+    async def once(call: str) -> None:
+        applicant, operator = Browser(), Browser(first_number=3000)
+        await join(media, applicant, Leg.APPLICANT, call)
+        await join(media, operator, Leg.OPERATOR, call)
+        await operator.seen_number()
+        await media.frames(call, Leg.APPLICANT, 1, 1.0)
+        await media.close(call)
+        await applicant.close()
+        await operator.close()
+
+    await once("first")  # starts the decoding worker
+    before = process.num_fds(), threading.active_count(), len(asyncio.all_tasks())
+    for number in range(8):
+        await once(f"call-{number}")
+    gc.collect()
+    assert (process.num_fds(), threading.active_count(), len(asyncio.all_tasks())) == before
+    kept = [type(one).__name__ for one in gc.get_objects() if isinstance(one, Peer | Terminal | Tap)]
+    assert len(kept) <= 6  # of 18 legs at most the last two: the loop still names them in timers that were cancelled
     await media.aclose()
