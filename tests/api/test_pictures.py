@@ -56,7 +56,8 @@ async def test_pictures_that_cannot_be_judged_say_why_and_the_session_stays_usab
     frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:])
     for picture, code in (
         (b"", "image_empty"),
-        (b"GIF89a" + b"x" * 500, "image_not_a_picture"),
+        (b"GIF89a" + b"x" * 500, "image_type_unsupported"),
+        (b"hello " * 100, "image_not_a_picture"),
         (card.front_photo_jpeg[: len(card.front_photo_jpeg) // 2], "image_truncated"),
         (huge.getvalue(), "image_too_many_pixels"),
         (animated.getvalue(), "image_animated"),
