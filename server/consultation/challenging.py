@@ -16,12 +16,14 @@ import structlog
 from server.consultation.desk import Desk, record
 from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable, Leg, MediaError
 from server.proofing import DomainError, Session, State
-from verification.contract import CheckResult, Outcome
+from verification.contract import CheckResult, Frame, Outcome
 
 log = structlog.get_logger(__name__)
 
 FRAMES, FRAMES_SECONDS = 4, 0.3
 """Frames of one look and the time over which they are taken: 13 a second, above the judge's least rate of 8."""
+LOOKS_AHEAD = 3
+"""Looks that may wait for the judge; when it is still later, frames are lost, and it says so (too_few_frames)."""
 MOST_SECONDS = 120.0
 """The longest script takes about 40 s when all is done at once; a person may need calm between."""
 STALLS = 10
@@ -111,12 +113,46 @@ async def _run(desk: Desk, session: Session, running: Running, actor: str) -> No
 
 async def _follow(desk: Desk, session: Session, running: Running) -> CheckResult:
     """Look, judge, show the next step, until the script is over."""
+    seen: asyncio.Queue[list[Frame]] = asyncio.Queue(LOOKS_AHEAD)
+    looking = asyncio.create_task(_look_on(desk, running.call, seen), name="challenge-look")
+    try:
+        return await _judge(desk, session, running, seen, looking)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _look_on(desk: Desk, call: str, seen: asyncio.Queue[list[Frame]]) -> None:
+    """Look without a pause, also while earlier frames are judged: a blink takes 0.2 s."""
+    while True:
+        await seen.put(await desk.media.frames(call, Leg.APPLICANT, FRAMES, FRAMES_SECONDS))
+
+
+async def _looks(seen: asyncio.Queue[list[Frame]], looking: asyncio.Task[None]) -> list[list[Frame]]:
+    """All looks that wait to be judged, at least one. Raises what ended the looking."""
+    first = asyncio.create_task(seen.get())
+    try:
+        await asyncio.wait((first, looking), return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            looking.result()
+    finally:
+        first.cancel()
+    looks = [first.result()]
+    while not seen.empty():
+        looks.append(seen.get_nowait())
+    return looks
+
+
+async def _judge(
+    desk: Desk, session: Session, running: Running, seen: asyncio.Queue[list[Frame]], looking: asyncio.Task[None]
+) -> CheckResult:
     deadline = time.monotonic() + MOST_SECONDS
     stalls = 0
     shown_at: float | None = None
     while True:
-        frames = await desk.media.frames(running.call, Leg.APPLICANT, FRAMES, FRAMES_SECONDS)
-        stalls = 0 if frames else stalls + 1
+        looks = await _looks(seen, looking)
+        frames = [frame for look in looks for frame in look]
+        stalls = 0 if frames else stalls + len(looks)
         last = stalls >= STALLS or time.monotonic() > deadline
         before = len(running.progress.steps)
         running.progress = await desk.checker.follow_challenge(running.progress.state, frames, shown_at, last=last)
