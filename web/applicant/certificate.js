@@ -1,8 +1,14 @@
-/** What the citizen is told of the certificate: certificateWords(view), keepWords(), chainLink() are Lit templates. */
+/**
+ * What the citizen is told of the certificate: makingWords(step, resumable), certificateWords(view),
+ * keepWords(), chainLink() are Lit templates.
+ */
 import { date, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
-import { notice } from "../shared/parts.js";
+import { notice, status } from "../shared/parts.js";
+
+/** What Issuance says it is doing, in order. */
+const STEPS = /** @type {const} */ (["keys", "protecting", "requesting", "packing"]);
 
 /** @param {import("./issuance.js").IssuanceView | null} view */
 export function certificateWords(view) {
@@ -48,5 +54,32 @@ export function keepWords() {
         <li>${t("certificate.keep.revoke")}</li>
       </ul>
     </section>
+  `;
+}
+
+/** @param {string} step @param {boolean} resumable */
+export function makingWords(step, resumable) {
+  const at = STEPS.indexOf(/** @type {typeof STEPS[number]} */ (step));
+  return html`
+    <div class="stack">
+      <h1 tabindex="-1">${t("making.title")}</h1>
+      <p>${t("making.lead")}</p>
+      <div role="status">
+        <ol class="ticks">
+          ${STEPS.map(
+            (each, i) => html`
+              <li data-step=${each}>
+                ${i < at
+                  ? status("ok", t(`making.${each}`))
+                  : i === at
+                    ? html`<span class="status"><span class="spinner__wheel" aria-hidden="true"></span><span>${t(`making.${each}`)}</span></span>`
+                    : html`<span class="status status--wait quiet">${icon("clock")}<span>${t(`making.${each}`)}</span></span>`}
+              </li>
+            `,
+          )}
+        </ol>
+      </div>
+      ${resumable ? nothing : notice("warn", t("making.stay"))}
+    </div>
   `;
 }

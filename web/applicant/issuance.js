@@ -36,7 +36,7 @@ import {
 /** @typedef {import("../shared/keypairs.js").Profile} Profile */
 /** @typedef {{status: "not_approved" | "ready" | "requested" | "issued", saved: boolean, demonstration: boolean,
  *   subject?: string, subject_text?: Record<string, string>, certificates?: Record<Profile, string>, chain?: string[],
- *   not_after?: string}} IssuanceView */
+ *   not_after?: string, revoked_at?: string | null}} IssuanceView */
 /** @typedef {"not_approved" | "choose_password" | "enter_password" | "keys_lost" | "saved"} Stage */
 /** @typedef {"keys" | "protecting" | "requesting" | "packing" | "ready"} Step */
 

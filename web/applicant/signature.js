@@ -1,18 +1,18 @@
 /** <screen-signature>: password, keys, the certificate in words, and the file in the citizen's hands. */
 import { ApiError } from "../shared/api.js";
-import { code, t } from "../shared/i18n.js";
+import { code, dateTime, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { errorSummary, focusErrors, notice, spinner, status } from "../shared/parts.js";
 import { MIN_PASSWORD_SCORE, PkiError, passwordStrength } from "../shared/pki.js";
-import { certificateWords, chainLink, keepWords } from "./certificate.js";
+import { certificateWords, chainLink, keepWords, makingWords } from "./certificate.js";
 import { Issuance } from "./issuance.js";
+import "./revoke.js";
 import { Screen } from "./screen.js";
 
-const STEPS = /** @type {const} */ (["keys", "protecting", "requesting", "packing"]);
 const GREATEST_SCORE = 4;
 
-/** @typedef {import("./issuance.js").Stage | "looking" | "making" | "made" | "unreachable"} Phase */
+/** @typedef {import("./issuance.js").Stage | "looking" | "making" | "made" | "revoked" | "unreachable"} Phase */
 
 class ScreenSignature extends Screen {
   static properties = {
@@ -81,8 +81,8 @@ class ScreenSignature extends Screen {
       const found = await /** @type {Issuance} */ (this.issuance).look();
       this.view = found.view;
       this.restartable = found.restartable;
-      this.phase = found.stage;
-      if (found.stage === "saved") this.journey.showCertificate();
+      this.phase = found.view.revoked_at ? "revoked" : found.stage;
+      if (this.phase === "saved" || this.phase === "revoked") this.journey.showCertificate();
     } catch (error) {
       this.phase = "unreachable";
       this.#fail(error);
@@ -253,32 +253,6 @@ class ScreenSignature extends Screen {
     `;
   }
 
-  #making() {
-    const at = STEPS.indexOf(/** @type {typeof STEPS[number]} */ (this.step));
-    return html`
-      <div class="stack">
-        <h1 tabindex="-1">${t("making.title")}</h1>
-        <p>${t("making.lead")}</p>
-        <div role="status">
-          <ol class="ticks">
-            ${STEPS.map(
-              (step, i) => html`
-                <li data-step=${step}>
-                  ${i < at
-                    ? status("ok", t(`making.${step}`))
-                    : i === at
-                      ? html`<span class="status"><span class="spinner__wheel" aria-hidden="true"></span><span>${t(`making.${step}`)}</span></span>`
-                      : html`<span class="status status--wait quiet">${icon("clock")}<span>${t(`making.${step}`)}</span></span>`}
-                </li>
-              `,
-            )}
-          </ol>
-        </div>
-        ${this.resumable ? nothing : notice("warn", t("making.stay"))}
-      </div>
-    `;
-  }
-
   #made() {
     return html`
       <div class="stack">
@@ -322,9 +296,35 @@ class ScreenSignature extends Screen {
       <div class="stack" data-testid="finished">
         <h1 tabindex="-1">${t("saved.title")}</h1>
         ${notice("ok", t("saved.lead"))} ${certificateWords(this.view)} ${keepWords()}
-        <div class="action">${chainLink()}</div>
+        <div class="action">
+          ${chainLink()}
+          <applicant-revoke @revoked=${this.#look}></applicant-revoke>
+        </div>
       </div>
     `;
+  }
+
+  #revoked() {
+    const at = this.view?.revoked_at ?? "";
+    return html`
+      <div class="stack" data-testid="revoked">
+        <h1 tabindex="-1">${t("revoked.title")}</h1>
+        ${notice("info", t("revoked.words", { time: at ? dateTime(at) : "" }))}
+        <p>${t("revoked.next")}</p>
+        <div class="action">${this.#beginAgain()}</div>
+      </div>
+    `;
+  }
+
+  #beginAgain() {
+    return html`<button
+      type="button"
+      class="button button--main button--wide"
+      data-testid="begin-again"
+      @click=${() => this.journey.beginAgain()}
+    >
+      ${t("end.again")}
+    </button>`;
   }
 
   #lost() {
@@ -334,9 +334,8 @@ class ScreenSignature extends Screen {
         ${notice("warn", t("error.keys_lost"))}
         <p>${t("lost.lead")}</p>
         <div class="action">
-          <button type="button" class="button button--main button--wide" data-testid="begin-again" @click=${() => this.journey.beginAgain()}>
-            ${t("end.again")}
-          </button>
+          ${this.#beginAgain()}
+          <applicant-revoke reason="keys_lost" @revoked=${this.#look}></applicant-revoke>
         </div>
       </div>
     `;
@@ -348,11 +347,13 @@ class ScreenSignature extends Screen {
       case "enter_password":
         return this.#passwordForm();
       case "making":
-        return this.#making();
+        return makingWords(this.step, this.resumable);
       case "made":
         return this.#made();
       case "saved":
         return this.#saved();
+      case "revoked":
+        return this.#revoked();
       case "keys_lost":
         return this.#lost();
       case "looking":
