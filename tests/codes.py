@@ -283,19 +283,23 @@ class Sources:
             if alias is not None and node.attr in alias.constants:
                 return self.strings(alias.constants[node.attr], Scope(alias, None))
             if node.attr == "code":
-                return self._caught(node.value.id, scope)
+                return self._caught(node, node.value.id, scope)
             kind = self._type(node.value.id, scope)
             if kind is not None:
                 return self._field(kind, node.attr)
         raise self._unfollowed(node, scope)
 
-    def _caught(self, name: str, scope: Scope) -> set[str]:
+    def _caught(self, node: ast.Attribute, name: str, scope: Scope) -> set[str]:
         """Codes of an exception of the sources that is caught under the name; another's code is only passed on."""
         found = set[str]()
         for handler in _inside(scope.function or scope.module.tree):
-            if isinstance(handler, ast.ExceptHandler) and handler.name == name and handler.type is not None:
+            if not isinstance(handler, ast.ExceptHandler) or handler.name != name:
+                continue
+            if handler.type is not None and any(inner is node for inner in ast.walk(handler)):
                 kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
                 for name_of_kind in (ast.unparse(kind).rsplit(".", 1)[-1] for kind in kinds):
+                    if not any(name_of_kind in module.classes for module in self.modules.values()):
+                        continue
                     fixed = self._fixed_code(name_of_kind)
                     found |= fixed
                     for caller, call in [] if fixed else self.calls(name_of_kind):
