@@ -305,6 +305,9 @@ def compose_td1(
             "mrz_wrong_length",
             "A field is longer than its place in the machine readable zone.",
         )
+    fields = document_code + issuing_state + document_number + nationality + optional + second_optional
+    if any(character not in _VALUE for character in fields):
+        raise MrzError("mrz_wrong_character", "A field has a character outside A-Z, 0-9 and <.")
     number = document_number.ljust(9, "<")
     birth, expiry = (
         f"{birth_date.year % 100:02d}{birth_date:%m%d}",
