@@ -69,7 +69,8 @@ def _fit(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (CAMERA_WIDTH, CAMERA_HEIGHT), interpolation=cv2.INTER_AREA)
 
 
-def _clip(path: Path, seconds: float) -> Iterator[np.ndarray]:
+def recorded(path: Path, seconds: float) -> Iterator[np.ndarray]:
+    """The clip's beginning at the camera's rate and shape."""
     with av.open(str(path)) as container:
         step, due = 1 / CAMERA_FPS, 0.0
         for frame in container.decode(video=0):
@@ -81,7 +82,7 @@ def _clip(path: Path, seconds: float) -> Iterator[np.ndarray]:
                 yield _fit(frame.to_ndarray(format="bgr24"))
 
 
-def _living_still(path: Path, seconds: float) -> Iterator[np.ndarray]:
+def living_still(path: Path, seconds: float) -> Iterator[np.ndarray]:
     """A picture, moved and lit differently frame by frame, as a hand-held camera would see it."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
@@ -100,7 +101,7 @@ def _living_still(path: Path, seconds: float) -> Iterator[np.ndarray]:
 def camera_file(source: Path, target: Path, seconds: float = 8.0) -> Path:
     """Write what Chromium's camera shall play (it repeats it): an MJPEG of a clip, or of a picture made to move."""
     pictures = source.suffix.lower() in (".jpg", ".jpeg", ".png")
-    frames: Iterable[np.ndarray] = _living_still(source, seconds) if pictures else _clip(source, seconds)
+    frames: Iterable[np.ndarray] = living_still(source, seconds) if pictures else recorded(source, seconds)
     count = 0
     with target.open("wb") as file:
         for frame in frames:

@@ -22,13 +22,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 from playwright.async_api import Error as BrowserError
-from playwright.async_api import Locator, Page, async_playwright, expect
-from skimage import data
 
 from server.proofing import STEPS
+from tests.browser import actor
+from tests.browser.actor import Reel
 from tests.browser.chromium import camera_file, launch
 from tests.browser.served import Served
 from verification.clips import CASTS
@@ -430,7 +429,7 @@ async def run(
         report["seconds"] = journey.stages.seconds
         report["log"] = [line for line in journey.served.log if '"level": "error"' in line or "Traceback" in line]
         if "session" in report:
-            report["dossier"] = json.loads(await journey.served.command("dossier", report["session"]))
+            report["dossier"] = json.loads(await journey.served.command("dossier", "--", report["session"]))
     end = {"issued": ("issued",), "refused": ("rejected",)}[wanted]
     report["met"] = report["state"] in end and "error" not in report and not report["log"]
     return report
