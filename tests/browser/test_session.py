@@ -22,7 +22,10 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def openssl(*words: str) -> str:
-    done = subprocess.run(["openssl", *words], capture_output=True, text=True, check=False, timeout=30)
+    # The names of keys are Cyrillic; openssl prints the lower byte of each letter, which is no UTF-8.
+    done = subprocess.run(
+        ["openssl", *words], capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=30
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
