@@ -117,13 +117,14 @@ class BetpeApplicant extends BetpeElement {
     document.body.dataset.screen = screen;
     document.body.classList.toggle("dark", DARK.has(screen));
     const kind = ONE_ELEMENT[screen] ?? screen;
-    if (kind === this.shownScreen) return void this.#title();
+    const changed = kind !== this.shownScreen;
     const first = this.shownScreen === "";
     this.shownScreen = kind;
-    scrollTo(0, 0);
-    requestAnimationFrame(() => {
+    if (changed) scrollTo(0, 0);
+    setTimeout(() => {
+      // once the screen has rendered; a frame to wait for would not come while the page is hidden
       this.#title();
-      if (!first) /** @type {HTMLElement | null} */ (this.querySelector("h1"))?.focus();
+      if (changed && !first) /** @type {HTMLElement | null} */ (this.querySelector("h1"))?.focus();
     });
   }
 
