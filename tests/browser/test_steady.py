@@ -89,7 +89,8 @@ def laid(
     move[:, 2] += (width * (0.5 + shift[0]) - wide / 2, height * (0.5 + shift[1]) - high / 2)
     random = np.random.default_rng(11)
     seen = cv2.warpAffine(card, move, size, flags=cv2.INTER_AREA, borderValue=table).astype(np.float32)
-    return np.clip(seen * 0.85 + random.normal(0, 3, seen.shape), 0, 255).astype(np.uint8)
+    picture: Pixels = np.clip(seen * 0.85 + random.normal(0, 3, seen.shape), 0, 255).astype(np.uint8)
+    return picture
 
 
 def luma(picture: NDArray[Any]) -> str:
