@@ -70,6 +70,12 @@ class Page:
 PAGES: web.AppKey[set[Page]] = web.AppKey("PAGES", set)
 
 
+async def say_goodbye(page: object, code: str) -> None:
+    """Tell a connected page (Presence keeps them) why it ends, and close it; nothing where none is connected."""
+    if isinstance(page, Page):
+        await page.bye(code)
+
+
 async def applicant_socket(context: Context) -> web.StreamResponse:
     desk, session_id = context.desk, context.applicant.id
 
@@ -83,8 +89,7 @@ async def applicant_socket(context: Context) -> web.StreamResponse:
     async def opened(page: Page) -> None:
         earlier = desk.presence.applicants.get(session_id)
         await applying.page_opened(desk, await current() or context.applicant, page)
-        if isinstance(earlier, Page):
-            await earlier.bye("opened_elsewhere")
+        await say_goodbye(earlier, "opened_elsewhere")
 
     async def closed(page: Page) -> None:
         await applying.page_closed(desk, session_id, page)
@@ -107,8 +112,7 @@ async def operator_socket(context: Context) -> web.StreamResponse:
     async def opened(page: Page) -> None:
         earlier = desk.presence.operators.get(operator_id)
         await operating.page_opened(desk, operator_id, page)
-        if isinstance(earlier, Page):
-            await earlier.bye("opened_elsewhere")
+        await say_goodbye(earlier, "opened_elsewhere")
 
     async def closed(page: Page) -> None:
         await operating.page_closed(desk, operator_id, page)

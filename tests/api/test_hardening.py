@@ -54,6 +54,13 @@ async def test_a_sign_out_ends_the_open_page(house: House) -> None:
     assert operator.socket.closed
 
 
+async def test_signing_out_tells_the_open_page(house: House) -> None:
+    operator = await house.operator(ready=False)
+    await operator.ask("POST", "/api/operator/sign-out")
+    assert (await operator.receive("bye"))["code"] == "signed_out"
+    assert await operator.refused("GET", "/api/operator", 401) == "not_signed_in"
+
+
 async def test_a_sign_in_ends(house: House) -> None:
     operator = await house.operator()
     house.clock.advance(12 * 3600 + 1)
