@@ -114,8 +114,6 @@ class SyntheticBrowser:
                     original(data, addr)
 
             protocol.datagram_received = received
-        self._next_video = time.monotonic() + random.random() / RATE
-        self._next_audio = time.monotonic() + random.random() / 50
         self.ready.set()
 
     def _on_media(self, data: bytes) -> None:
@@ -163,6 +161,9 @@ class SyntheticBrowser:
         self.sent += 1
 
     def tick(self, now: float) -> None:
+        if not self._next_video:  # the first tick comes when all have joined: no backlog then
+            self._next_video = now + random.random() / RATE
+            self._next_audio = now + random.random() / 50
         while now >= self._next_audio:
             self._next_audio += 0.02
             self._stamps["audio"] += 960
