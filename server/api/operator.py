@@ -11,7 +11,7 @@ from server.api import auth
 from server.api.context import Context, picture, private
 from server.api.errors import ApiError
 from server.api.models import Decide, RecordStep, Release, SetAvailability, SignIn, StartChallenge, WrapUp
-from server.api.signalling import Page, say_goodbye
+from server.api.signalling import say_goodbye
 from server.consultation import calling, challenging, deciding, operating, views
 from server.proofing import Availability, DecisionOutcome, DomainError, Operator, Session
 
@@ -30,10 +30,7 @@ async def sign_in(context: Context) -> web.StreamResponse:
 
 
 async def sign_out(context: Context) -> web.StreamResponse:
-    page = context.desk.presence.operators.get(context.staff.id)
     await operating.sign_out(context.desk, context.staff, context.request.cookies[auth.OPERATOR_COOKIE])
-    if isinstance(page, Page):
-        await page.bye("signed_out")
     await say_goodbye(context.desk.presence.operators.get(context.staff.id), "signed_out")
     response = web.json_response({})
     auth.clear_cookie(response, auth.OPERATOR_COOKIE)
