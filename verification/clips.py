@@ -43,6 +43,12 @@ class Cast:
     acts: Mapping[Kind, tuple[Stretch, ...]]
     talk: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def used(self) -> frozenset[int]:
+        """Numbers of the frames that a take can show."""
+        parts = [self.rest, *self.talk, *((min(s), max(s)) for acts in self.acts.values() for s in acts)]
+        return frozenset(number for first, last in parts for number in range(first, last + 1))
+
 
 CASTS: Final[Mapping[str, Cast]] = {
     "liveportrait_d3": Cast(
@@ -75,10 +81,10 @@ CASTS: Final[Mapping[str, Cast]] = {
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip's frames, each 640 x 480, at RATE."""
+    """Those of a clip's frames that a take can show, by number, each 640 x 480."""
 
     name: str
-    pixels: tuple[Pixels, ...]
+    pixels: Mapping[int, Pixels]
 
     @property
     def cast(self) -> Cast:
@@ -115,11 +121,12 @@ def load(folder: Path, name: str) -> Clip:
     """Decode one clip. Raises KeyError for a name that is not in CASTS, OSError where it cannot be read."""
     if name not in CASTS:
         raise KeyError(name)
+    used = CASTS[name].used
+    frames: dict[int, Pixels] = {}
     with av.open(str(folder / f"{name}.mp4")) as container:
-        frames = tuple(
-            _framed(np.asarray(f.to_ndarray(format="bgr24"), np.uint8), CASTS[name].share)
-            for f in container.decode(video=0)
-        )
+        for number, frame in enumerate(container.decode(video=0)):
+            if number in used:
+                frames[number] = _framed(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), CASTS[name].share)
     return Clip(name, frames)
 
 
@@ -218,7 +225,7 @@ def render(
     return frames
 
 
-def measured(take: Take, measures: Mapping[str, Sequence[FaceMeasures]], gain: float = 0.15) -> list[FaceMeasures]:
+def measured(take: Take, measures: Mapping[str, Mapping[int, FaceMeasures]], gain: float = 0.15) -> list[FaceMeasures]:
     """The take in numbers only, from measures of each clip's frames: thousands of scripts in seconds.
 
     Acts of other clips are carried over to the first clip's face: angles and openings as differences from the rest of
@@ -323,9 +330,9 @@ def _said(names: Sequence[str], random: Random) -> tuple[str, list[int]]:
     return name, list(range(start, min(last, start + length)))
 
 
-def _rest_of(rows: Sequence[FaceMeasures], rest: tuple[int, int]) -> FaceMeasures:
+def _rest_of(rows: Mapping[int, FaceMeasures], rest: tuple[int, int]) -> FaceMeasures:
     """The median frame of a clip's rest, measure by measure."""
-    part = rows[rest[0] : rest[1] + 1]
+    part = [rows[number] for number in range(rest[0], rest[1] + 1)]
 
     def middle(values: list[float]) -> float:
         return float(np.median(values))

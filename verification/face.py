@@ -15,7 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from verification import images, matcher_sface, quality
+from verification import images, matcher_sface, quality, quality_landmarks
 from verification.contract import CheckResult, Comparison, Frame, Guidance, Outcome, Pixels, Probe
 from verification.detector import WORKING_SIDE, Face, detect
 
@@ -99,10 +99,13 @@ def guide(frame: Frame) -> Guidance:
     judged = quality.assess(frame.pixels, faces)
     height, width = frame.pixels.shape[:2]
     box = None
+    problems, components = judged.problems, judged.components
     if faces:
         face = faces[0]
         box = (face.x / width, face.y / height, face.width / width, face.height / height)
-    return Guidance(judged.problems, judged.components, box, _milliseconds(started))
+        more, also = quality_landmarks.components(frame, face)
+        problems, components = (*problems, *also), {**components, **more}
+    return Guidance(problems, components, box, _milliseconds(started))
 
 
 def _portrait(pixels: Pixels) -> tuple[Pixels, tuple[Face, ...], str | None]:

@@ -20,7 +20,7 @@ from verification.clips import Clip
 from verification.contract import Frame, Outcome
 from verification.measures import FaceMeasures, FaceMeter
 
-Measured = Mapping[str, Sequence[FaceMeasures]]
+Measured = Mapping[str, Mapping[int, FaceMeasures]]
 
 
 @dataclass(slots=True)
@@ -47,19 +47,17 @@ class Tally:
                 self.refused[f"{step.kind}:{step.reason}"] += 1
 
 
-def measure_clips(folder: Path) -> dict[str, list[FaceMeasures]]:
-    """Measures of every frame of every clip. Raises OSError where a clip cannot be read, ValueError without a face."""
-    found: dict[str, list[FaceMeasures]] = {}
+def measure_clips(folder: Path) -> dict[str, dict[int, FaceMeasures]]:
+    """Measures of the frames that takes use. Raises OSError where a clip cannot be read, ValueError without a face."""
+    found: dict[str, dict[int, FaceMeasures]] = {}
     for name in clips.CASTS:
         meter = FaceMeter()
-        rows = [
-            meter.measure(Frame(pixels, 0, number / clips.RATE))
-            for number, pixels in enumerate(clips.load(folder, name).pixels)
-        ]
-        seen = [row for row in rows if row is not None]
-        if len(seen) != len(rows):
-            raise ValueError(f"{name}: a frame without a face")
-        found[name] = seen
+        found[name] = {}
+        for number, pixels in sorted(clips.load(folder, name).pixels.items()):
+            measures = meter.measure(Frame(pixels, 0, number / clips.RATE))
+            if measures is None:
+                raise ValueError(f"{name}: frame {number} has no face")
+            found[name][number] = measures
     return found
 
 

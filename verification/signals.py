@@ -60,10 +60,10 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "gamut": Limit(0.018, 0.008, 0.25, "spread of the face's hue (Lab), low in prints"),
     "sharpness": Limit(0.05, 0.02, 0.2, "Laplacian over contrast of the face: plain blur"),
     "frozen": Limit(0.1, 0.5, 0.45, "share of frames equal to the one before"),
-    "repeated": Limit(0.3, 0.8, 0.3, "share of frames seen before, at least 1.5 s ago"),
-    "seam": Limit(1.6, 2.6, 0.4, "edge along the face's outline over the edges beside it"),
+    "repeated": Limit(0.3, 0.8, 0.2, "share of frames seen before, at least 1.5 s ago"),
+    "seam": Limit(3.0, 5.0, 0.2, "edge along the face's outline over the edges beside it"),
     "flat_turn": Limit(0.45, 0.2, 0.45, "parallax of a turned head over the sine of its angle"),
-    "clock_too_regular": Limit(0.4, 0.05, 0.2, "deviation of capture intervals, ms"),
+    "clock_too_regular": Limit(0.2, 0.02, 0.1, "deviation of capture intervals, ms"),
     "virtual_camera": Limit(0.0, 1.0, 0.45, "name of the device"),
     "camera_did_not_answer": Limit(2.0, 5.0, 0.3, "seconds until a requested change of picture size arrived"),
 }

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
-from verification import face, images, quality
+from verification import face, images, quality, quality_landmarks
 from verification.contract import Frame, Outcome, Pixels, UnusableInput
 from verification.detector import detect
 
@@ -263,4 +263,4 @@ def test_guidance_names_the_problem(code: str, frame: object) -> None:
     assert callable(frame)
     guidance = face.guide(frame())
     assert code in guidance.problems
-    assert set(guidance.problems) <= set(quality.PROBLEMS)
+    assert set(guidance.problems) <= {*quality.PROBLEMS, *quality_landmarks.PROBLEMS}
