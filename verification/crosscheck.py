@@ -154,7 +154,7 @@ def check_printed(evidence: Evidence) -> CheckResult:
         (unread if answer is None else agree if answer else wrong).append(name)
 
     if evidence.mrz_iin is not None:
-        record("iin", None if print_.valid_iin is None else print_.valid_iin == evidence.mrz_iin)
+        record("iin", iin_agrees(evidence.mrz_iin, print_))
     six = {_six(day) for day in print_.dates}
     record("birth_date", None if not print_.dates else zone.birth_date in six or None)
     record("document_number", None if not print_.numbers else zone.document_number in print_.numbers or None)
@@ -181,6 +181,18 @@ def check_printed(evidence: Evidence) -> CheckResult:
 
 
 _REASON: Final = {"surname": "name", "given_names": "name"}
+
+
+def iin_agrees(number: str, print_: Printed) -> bool | None:
+    """Whether the print has this IIN and no other one.
+
+    A number that differs in one digit is taken as misread, not as another: one digit of an IIN is not protected by
+    its check digit.
+    """
+    others = [text for text in print_.valid_iins if sum(a != b for a, b in zip(text, number, strict=True)) > 1]
+    if others:
+        return False
+    return True if number in print_.valid_iins else None
 
 
 def name_agrees(name: str, spelled: str, print_: Printed) -> bool | None:

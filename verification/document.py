@@ -23,6 +23,8 @@ from verification.printed import Printed
 
 _FEWEST_WORDS: Final = 6
 """Words or lines on a side from which on it is taken as printed matter: a card has twenty and more."""
+_SURE_WORD: Final = 0.6
+"""Confidence of a word that counts; the readers see words in noise and grain as well, with less."""
 _PORTRAIT_SIDE: Final = 640
 
 
@@ -157,7 +159,9 @@ def _today() -> date:
 
 
 def _read_enough(text: Printed) -> bool:
-    return text.valid_iin is not None or len(text.words) + len(text.lines) >= _FEWEST_WORDS
+    sure = [word for word in text.words if word.confidence >= _SURE_WORD and len(word.text) > 2]
+    lines = [line for line, confidence in text.lines if confidence >= _SURE_WORD and len(line) > 2]
+    return text.valid_iin is not None or len(sure) + len(lines) >= _FEWEST_WORDS
 
 
 def _evidence(second: Back | None, text: Printed, has_back: bool, day: date) -> Evidence:

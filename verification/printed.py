@@ -50,8 +50,12 @@ class Printed:
     @property
     def valid_iin(self) -> str | None:
         """The printed IIN that keeps every rule; None where there is none, or where there are two."""
-        valid = sorted({text for text in self.iins if _keeps_rules(text)})
-        return valid[0] if len(valid) == 1 else None
+        return self.valid_iins[0] if len(self.valid_iins) == 1 else None
+
+    @property
+    def valid_iins(self) -> tuple[str, ...]:
+        """Every printed IIN that keeps every rule: numbers misread mostly do not."""
+        return tuple(sorted({text for text in self.iins if _keeps_rules(text)}))
 
 
 def read(card: Pixels, thorough: bool) -> Printed:

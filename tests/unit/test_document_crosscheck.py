@@ -173,6 +173,8 @@ def test_bar_codes(codes: tuple[str, ...], iins: tuple[str, ...], outcome: Outco
     ("change", "outcome", "reasons"),
     [
         ({"iins": ("751130180506",)}, Outcome.FAILED, ("printed_iin_mismatch",)),
+        ({"iins": ("751130180506", "880412401006")}, Outcome.FAILED, ("printed_iin_mismatch",)),
+        ({"iins": ("880412401016",)}, Outcome.INCONCLUSIVE, ("printed_iin_not_read",)),  # one digit: misread
         ({"iins": ()}, Outcome.INCONCLUSIVE, ("printed_iin_not_read",)),
         ({"iins": ("880412401007",)}, Outcome.INCONCLUSIVE, ("printed_iin_not_read",)),  # misread: breaks the rules
         ({"dates": ()}, Outcome.INCONCLUSIVE, ("printed_birth_date_not_read",)),
