@@ -20,8 +20,8 @@ from verification.contract import CheckResult, Frame, Outcome
 
 log = structlog.get_logger(__name__)
 
-FRAMES, FRAMES_SECONDS = 4, 0.3
-"""Frames of one look and the time over which they are taken: 13 a second, above the judge's least rate of 8."""
+FRAMES, FRAMES_SECONDS = 5, 0.3
+"""Frames of one look and the time over which they are taken: 12 to 16 a second, above the judge's least rate of 8."""
 LOOKS_AHEAD = 3
 """Looks that may wait for the judge; when it is still later, frames are lost, and it says so (too_few_frames)."""
 MOST_SECONDS = 120.0
