@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXPECT ?= issued
+LIVENESS ?= offered
+ATTACK ?= none
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lint types unit suite browser-there e2e bench lock openapi clean
@@ -30,9 +32,9 @@ unit: $(VENV)/.dev ## Unit tests
 
 suite: test
 
-e2e: $(VENV)/.dev browser-there ## One whole session in two browsers: PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused
+e2e: $(VENV)/.dev browser-there ## One whole session in two browsers: PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused [LIVENESS=required] [ATTACK=still|replay|other_card|expired_card]
 	@test -n "$(PORTRAIT)" && test -n "$(VIDEO)" || { echo "usage: make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused"; exit 2; }
-	@$(BIN)/python -m tests.browser.journey --portrait "$(PORTRAIT)" --video "$(VIDEO)" --expect "$(EXPECT)"
+	@$(BIN)/python -m tests.browser.journey --portrait "$(PORTRAIT)" --video "$(VIDEO)" --expect "$(EXPECT)" --liveness "$(LIVENESS)" --attack "$(ATTACK)"
 
 bench: $(VENV)/.dev browser-there ## Measure; writes bench/results.json (ONLY=name for one part)
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
