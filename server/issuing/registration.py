@@ -117,7 +117,9 @@ def examine_request(csr_der: bytes, subject_der: bytes) -> CertificatePublicKeyT
     try:
         request = x509.load_der_x509_csr(csr_der)
         subject = request.subject.public_bytes()
-        canonical = request.public_bytes(Encoding.DER) == csr_der
+        # The signature is whole bytes: the loader lets a count of unused bits pass where those bits are zero.
+        whole = csr_der[-len(request.signature) - 1] == 0
+        canonical = whole and request.public_bytes(Encoding.DER) == csr_der
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise IssuanceRefused("csr_malformed", "The certificate request is not a PKCS#10 request in DER.") from error
     if not canonical:
