@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.audit import Event
+from server.consultation.certificates import fulfil
 from server.consultation.desk import Desk
 from server.ports import Clock, Store
 from server.proofing import DomainError, RevocationReason, Session, State
@@ -28,7 +29,12 @@ async def revoke(store: Store, clock: Clock, session_id: str, actor: str, reason
 
 
 async def revoke_own(desk: Desk, session: Session, reason: RevocationReason) -> Session:
-    """The citizen revokes what she was issued. Raises DomainError wrong_state."""
+    """The citizen revokes what she was issued, or what was ordered for keys that she has lost meanwhile.
+
+    Raises DomainError wrong_state, issuance_interrupted.
+    """
+    if session.state is State.ISSUING:
+        await fulfil(desk, session.id)  # an order cannot be taken back, a certificate can
     session = await revoke(desk.store, desk.clock, session.id, "applicant", reason)
     await desk.tell(session)
     return session

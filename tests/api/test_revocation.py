@@ -241,3 +241,13 @@ async def test_an_organisations_own_arc_is_in_its_certificates(tmp_path: Path, m
     assert policy.policy_identifier.dotted_string == "1.3.6.1.4.1.99999.7.2.3"
     purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert {"1.3.6.1.4.1.99999.7.4.1.1", "1.3.6.1.4.1.99999.7.4.3.2"} <= {one.dotted_string for one in purposes}
+
+
+async def test_keys_lost_between_the_order_and_the_certificate_are_revoked_too(house: House) -> None:
+    applicant, _ = await house.approved()
+    requests = house.requests(await applicant.ask("GET", "/api/session/issuance"))
+    house.issuer.failures.append(OSError("the CA is away"))
+    assert await applicant.refused("POST", "/api/session/issuance", 503, json=requests) == "issuance_interrupted"
+    after = await applicant.ask("POST", REVOKE, json=LOST)
+    assert (after["status"], after["revoked_at"] is not None) == ("issued", True)
+    assert len(await listed(house, applicant)) == 2
