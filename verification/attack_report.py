@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from verification import rates
+
 JSON_NAME = "attacks.json"
 PAGE_NAME = "attacks.html"
 
@@ -26,6 +28,17 @@ def write(report: dict[str, Any], out: Path) -> dict[str, str]:
     return {"json": str(out / JSON_NAME), "page": str(out / PAGE_NAME)}
 
 
+def species_row(name: str, what: str, decisions: list[str], note: str) -> dict[str, Any]:
+    """One species' line: counts, APCER with its 95% bounds (exact; with none accepted the upper one is 3/n)."""
+    accepted = decisions.count("accepted")
+    bound = rates.interval(accepted, len(decisions))
+    return {
+        "species": name, "what": what, "presentations": len(decisions), "accepted": accepted,
+        "referred": decisions.count("referred"), "refused": decisions.count("refused"),
+        "apcer": bound.rate, "low": bound.low, "high": bound.high, "note": note,
+    }  # fmt: skip
+
+
 def page(report: dict[str, Any]) -> str:
     """The whole page."""
     genuine = report["bona_fide"]
@@ -38,6 +51,7 @@ def page(report: dict[str, Any]) -> str:
         f"<p><b>Genuine:</b> {genuine['presentations']} presentations, {genuine['accepted']} accepted at once, "
         f"{genuine['referred']} referred, {genuine['refused']} refused: BPCER {_rate(genuine, 'bpcer')}. "
         f"Steps recognised: {genuine['steps_answered']} of {genuine['steps']}.</p>",
+        _cards(report["bona_fide_card"]),
         f"<p><b>Not beaten:</b> {html.escape(beaten)}.</p>",
         "<h2>Species</h2>",
         _table(
@@ -70,6 +84,13 @@ def page(report: dict[str, Any]) -> str:
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>Attacks</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en">{head}{body}</html>\n'
+
+
+def _cards(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "<p>Cards were not part of this run.</p>"
+    turned = row["presentations"] - row["accepted"]
+    return f"<p><b>Genuine cards:</b> {turned} of {row['presentations']} turned away by slip or fringe.</p>"
 
 
 def as_text(report: dict[str, Any]) -> str:

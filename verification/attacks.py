@@ -18,7 +18,8 @@ from typing import Any, Final
 import numpy as np
 from av import VideoCodecContext, VideoFrame
 
-from verification import challenge, clips, rates, signals, species
+from verification import card_attacks, challenge, clips, rates, signals, species
+from verification.attack_report import species_row
 from verification.challenge import Kind
 from verification.clips import Clip
 from verification.contract import Frame, Outcome, Pixels, UnusableInput
@@ -64,6 +65,8 @@ class Report:
     missing: list[str] = field(default_factory=list)
     extra: list[dict[str, Any]] = field(default_factory=list)
     """Rows of species that are judged by other checks (cards)."""
+    cards: dict[str, Any] | None = None
+    """The row of genuine cards."""
 
     def as_json(self) -> dict[str, Any]:
         """Rates per species with bounds, each signal's error, every presentation."""
@@ -71,6 +74,7 @@ class Report:
         return {
             "version": VERSION,
             "bona_fide": self._genuine(),
+            "bona_fide_card": self.cards,
             "species": [*rows, *self.extra],
             "signals": self._signals(),
             "not_beaten": [row["species"] for row in [*rows, *self.extra] if row["accepted"] > 0],
@@ -132,17 +136,6 @@ class Report:
         return rows
 
 
-def species_row(name: str, what: str, decisions: list[str], note: str) -> dict[str, Any]:
-    """One species' line: counts, APCER with its 95% bounds (exact; with none accepted the upper one is 3/n)."""
-    accepted = decisions.count("accepted")
-    bound = rates.interval(accepted, len(decisions))
-    return {
-        "species": name, "what": what, "presentations": len(decisions), "accepted": accepted,
-        "referred": decisions.count("referred"), "refused": decisions.count("refused"),
-        "apcer": bound.rate, "low": bound.low, "high": bound.high, "note": note,
-    }  # fmt: skip
-
-
 def run(folder: Path, each: int, seed: int = 0, names: Iterable[str] | None = None) -> Report:
     """Make ``each`` presentations of every species (or of ``names``) and of genuine people, and judge them.
 
@@ -167,6 +160,8 @@ def run(folder: Path, each: int, seed: int = 0, names: Iterable[str] | None = No
             report.presentations.append(genuine(cast[name], random))
         for name in wanted:
             report.presentations.append(attack(species.ALL[name], cast[people[0]], cast[people[1]], random))
+    if names is None:
+        report.extra, report.cards = card_attacks.run(cast, each, seed)
     report.seconds = time.perf_counter() - started
     return report
 

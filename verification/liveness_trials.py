@@ -79,17 +79,19 @@ def genuine_in_numbers(measured: Measured, scripts: int, seed: int = 0) -> Tally
     return tally
 
 
-def other_scripts_in_numbers(measured: Measured, scripts: int, seed: int = 0, lit: bool = False) -> Tally:
+def other_scripts_in_numbers(
+    measured: Measured, scripts: int, seed: int = 0, lit: bool = False, excluded: frozenset[Kind] = frozenset()
+) -> Tally:
     """Recordings of people who did another random script, played at a random moment of it.
 
     Steps are shown as the service shows them: when the face is calm. A trial ends at the first step that is not
     answered, because a recording that misses one cannot pass. With ``lit`` the recording was made under the colours of
-    its own script, otherwise under none.
+    its own script, otherwise under none. ``excluded``: kinds left out of both scripts.
     """
     tally = Tally()
     for random in _randoms(seed + 1, scripts):
         names = _shuffled(measured, random)
-        asked, other = challenge.choose(random), challenge.choose(random)
+        asked, other = (challenge.choose(random, excluded=excluded) for _ in range(2))
         take = clips.perform(other, names, random, begin=-random.uniform(0.0, 8.0))
         judge = liveness.Judge(asked)
         for measures in clips.measured(take, measured, gain=0.15 if lit else 0.0):

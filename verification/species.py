@@ -188,9 +188,9 @@ _WARPED_BY: Final = np.unique(
 
 def pasted(face: Pixels, face_points: Points, scene: Pixels, points: Points, feather: float = 4.0) -> Pixels:
     """A face laid over another's, bent to his expression, matched in colour, his own eyes and mouth kept."""
-    source, similarity = face_points[:, :2].astype(np.float64), _similarity(face_points, points)
-    near = np.asarray(cv2.warpAffine(face, similarity, SIZE, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-    there = (source @ similarity[:, :2].T + similarity[:, 2]).astype(np.float32)
+    source, fit = face_points[:, :2].astype(np.float64), similarity(face_points, points)
+    near = np.asarray(cv2.warpAffine(face, fit, SIZE, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    there = (source @ fit[:, :2].T + fit[:, 2]).astype(np.float32)
     bent = warped(near, there, points)
     mask = np.zeros((SIZE[1], SIZE[0]), np.uint8)
     oval = np.asarray([points[i, :2] for i in measures.FACE_OVAL])
@@ -216,7 +216,7 @@ _EYE_HOLES: Final = (
 _MOUTH_HOLE: Final = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 
 
-def _similarity(source: Points, target: Points) -> NDArray[np.float64]:
+def similarity(source: Points, target: Points) -> NDArray[np.float64]:
     """2 x 3: scale, turn and shift that take one mesh nearest to another."""
     pairs = [np.ascontiguousarray(points[:, :2], dtype=np.float64) for points in (source, target)]
     matrix, _ = cv2.estimateAffinePartial2D(pairs[0], pairs[1], method=cv2.LMEDS)
@@ -241,8 +241,8 @@ def cut_out(scene: Scene) -> Iterator[Frame]:
     rest = meshes[scene.attacker.cast.rest[0]]
     for number, shot in enumerate(scene.take.shots):
         own = _source(scene.attacker, shot)
-        similarity = _similarity(rest, points)
-        behind = cv2.warpAffine(own, similarity, SIZE, borderMode=cv2.BORDER_REPLICATE)
+        fit = similarity(rest, points)
+        behind = cv2.warpAffine(own, fit, SIZE, borderMode=cv2.BORDER_REPLICATE)
         mask = np.zeros((SIZE[1], SIZE[0]), np.uint8)
         for hole in (*_EYE_HOLES, _MOUTH_HOLE):
             around = points[list(hole), :2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -14,7 +15,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from verification import attack_report, attacks, clips, liveness_report, signals, species, staging
+from verification import (
+    attack_report,
+    attacks,
+    card_attacks,
+    clips,
+    face,
+    images,
+    liveness_report,
+    signals,
+    species,
+    specimen,
+    staging,
+)
 from verification.__main__ import app
 from verification.attacks import GENUINE, Presentation, Report
 from verification.contract import Frame, Outcome, Pixels, UnusableInput
@@ -134,6 +147,35 @@ def test_paper_is_duller_and_a_turned_sheet_narrower() -> None:
     straight, turned = (species.held(sheet, yaw, 0, 1.0, Random(1)) for yaw in (0, 40))
     covers = [(np.abs(p.astype(int) - desk).sum(axis=2) > 3).mean() for p in (straight, turned)]
     assert covers[1] < 0.95 * covers[0]
+
+
+def test_a_portrait_laid_over_the_card_slips_and_a_printed_one_does_not() -> None:
+    faces = [(DATA / f"{name}.jpg").read_bytes() for name in ("obama", "biden")]
+    card, other = (specimen.draw(f, seed=3, today=date(2026, 1, 1)).front for f in faces)
+    left, top, right, bottom = specimen.PORTRAIT_BOX
+    printed = card_attacks.slip(card_attacks.views(card, Random(2)))
+    laid = card_attacks.slip(card_attacks.views(card, Random(2), other[top:bottom, left:right]))
+    assert printed < card_attacks.SLIP < laid
+
+
+def test_a_keyed_hand_has_a_fringe_and_a_hand_has_none() -> None:
+    card = specimen.draw((DATA / "obama.jpg").read_bytes(), seed=4, today=date(2026, 1, 1)).front
+    flat = card_attacks.views(card, Random(5))[0]
+    plain, keyed = (card_attacks.under_hand(flat, Random(6), k) for k in (False, True))
+    assert card_attacks.fringe(flat, flat) == 0.0
+    assert card_attacks.fringe(flat, plain) < card_attacks.FRINGE < card_attacks.fringe(flat, keyed)
+    with pytest.raises(ValueError, match="no portrait"):
+        card_attacks.slip([np.zeros((404, 640, 3), np.uint8)] * 3)
+
+
+def test_a_morph_lies_between_two_faces() -> None:
+    one, two = portrait("obama.jpg"), portrait("biden.jpg")
+    between = images.encode_jpeg(card_attacks.morph(one, two))
+    probes = [Frame(p, 0, 0.0) for p in (one, two)]
+    scores = [p.score for p in face.compare(between, probes, second_opinion=False).probes]
+    apart = face.compare(images.encode_jpeg(one), [probes[1]], second_opinion=False).probes[0].score
+    assert apart is not None
+    assert all(score is not None and score > apart + 0.1 for score in scores)
 
 
 def test_the_codec_keeps_count_and_clock() -> None:
