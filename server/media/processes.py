@@ -28,6 +28,7 @@ ANSWERED = 15.0  # seconds that a request may take beyond what it asks for itsel
 ENDED = 5.0  # seconds that a process may take to end
 MOST_EVENTS = 1024
 
+_NOTHING_YET = LegStatistics(False, 0.0, 0, 0, 0, 0.0)
 _log = logging.getLogger(__name__)
 
 
@@ -269,7 +270,7 @@ class MediaProcesses:
         process = self._calls.get(call)
         if process is None or leg not in self._legs.get(call, set()):
             return None
-        return process.statistics.get((call, leg))
+        return process.statistics.get((call, leg), _NOTHING_YET)
 
     async def events(self) -> AsyncIterator[LegEvent]:
         """See server.ports.Media.events; ``lost`` is told for each leg of a process that died."""
