@@ -29,12 +29,13 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.
 
 @contextmanager
 def answering(as_json: bool) -> Iterator[None]:
-    """Turn UnusableInput and ModelUnavailable into an answer with exit code 2."""
+    """Turn UnusableInput, ModelUnavailable and CalibrationInvalid into an answer with exit code 2."""
+    from verification.calibration import CalibrationInvalid
     from verification.models import ModelUnavailable
 
     try:
         yield
-    except (UnusableInput, ModelUnavailable) as error:
+    except (UnusableInput, ModelUnavailable, CalibrationInvalid) as error:
         if as_json:
             typer.echo(json.dumps({"error": {"code": error.code, "message": error.message}}, ensure_ascii=False))
         else:
@@ -58,13 +59,15 @@ def compare(
     probes: Annotated[list[Path], typer.Argument(help="Live pictures of the applicant.")],
     as_json: Json = False,
     second_opinion: Annotated[bool, typer.Option(help="Ask the second, independent engine too.")] = True,
+    calibration: Annotated[Path | None, typer.Option(help="Thresholds of your own; see evaluate.")] = None,
 ) -> None:
     """Compare the face on an identity document with live pictures."""
     from verification import comparison_report, face, images
 
     with answering(as_json):
         portrait = images.read(id_image)
-        result = face.compare(portrait, [images.read(path) for path in probes], second_opinion=second_opinion)
+        pictures = [images.read(path) for path in probes]
+        result = face.compare(portrait, pictures, second_opinion=second_opinion, calibration_file=calibration)
     say(comparison_report.as_json(result), comparison_report.as_text(result), as_json)
     raise typer.Exit(EXIT_CODES[result.result.outcome])
 

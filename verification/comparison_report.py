@@ -9,6 +9,7 @@ from verification.contract import CheckResult, Comparison
 _REASONS: Final = {
     "same_person": "the two faces match",
     "different_person": "the two faces do not match",
+    "score_in_between": "the faces are neither clearly alike nor clearly different: a person has to decide",
     "engines_disagree": "the two engines disagree: a person has to decide",
     "no_face_in_portrait": "no face was found on the portrait",
     "several_faces_in_portrait": "several faces were found on the portrait",
@@ -46,6 +47,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             "version": second.version,
             "reasons": list(second.reasons),
         },
+        "calibration": result.details.get("calibration"),
+        "refer_from": result.details.get("refer_from"),
     }
 
 

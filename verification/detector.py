@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -64,6 +66,22 @@ def detect(pixels: Pixels, long_side: int = WORKING_SIDE, min_score: float = MIN
     across, down = width / size[0], height / size[1]
     faces = [_face(row, across, down) for row in np.asarray(rows, dtype=np.float32)]
     return tuple(sorted(faces, key=lambda face: face.width * face.height, reverse=True))
+
+
+def subject_first(faces: Sequence[Face], pixels: Pixels) -> tuple[Face, ...]:
+    """The face that is meant first: large, sure, near the middle. The others follow, largest first."""
+    if len(faces) < 2:
+        return tuple(faces)
+    height, width = pixels.shape[:2]
+
+    def prominence(face: Face) -> float:
+        across = (face.x + face.width / 2) / width - 0.5
+        down = (face.y + face.height / 2) / height - 0.5
+        nearness = math.exp(-4 * (across * across + down * down))  # 1 in the middle, 0.37 at an edge
+        return face.width * face.height * face.score**2 * nearness
+
+    meant = max(faces, key=prominence)
+    return (meant, *(face for face in faces if face is not meant))
 
 
 def _face(row: NDArray[np.float32], across: float, down: float) -> Face:

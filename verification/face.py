@@ -1,7 +1,7 @@
 """The portrait on the evidence against live frames, and guidance for a better live picture.
 
 ``compare`` never takes the best score of many frames (that inflates the false match rate): it chooses frames by
-quality, before any score is known, and averages over them. Two independent engines that disagree make the comparison
+quality, before any score is known, and averages them. Two independent engines that disagree make the comparison
 inconclusive (ETSI TS 119 461). No template outlives the call.
 """
 
@@ -10,92 +10,80 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 
-from verification import images, matcher_sface, quality, quality_landmarks
+from verification import calibration, images, matcher_sface, quality, quality_landmarks, scoring, still_face, templates
+from verification.calibration import Calibration, SecondZones
 from verification.contract import CheckResult, Comparison, Frame, Guidance, Outcome, Pixels, Probe
-from verification.detector import WORKING_SIDE, Face, detect
+from verification.detector import Face, detect, subject_first
 
-THRESHOLD: Final = 0.348
-"""Cosine at a false match rate of FMR, measured on printed portraits x VP8 webcam frames (docs/models.md)."""
-FMR: Final = 0.001
-SECOND_THRESHOLD: Final = 0.533
-"""Distance at a false match rate of 1e-3 on the same data; the usual 0.6 lets one impostor in 93 through."""
-AVERAGED: Final = 5
-"""Frames averaged, the best by quality."""
-_PORTRAIT_SIDES: Final = (WORKING_SIDE, 640, 1024)
-"""Longest sides at which a portrait is searched, one after another: a cut portrait, then a whole photographed card."""
-_SMALL_PORTRAIT: Final = 400  # longest side; enlarged twice, as the thresholds were measured
+SAME_FACE: Final = 0.348
+"""Cosine of two live frames under which they do not show one person: SFace's threshold at a false match rate of 1e-3.
+Frames of one clip score far higher (0.9 and more)."""
 _MARGIN: Final = 0.35  # around the face's box in the picture for the panel, in box sizes
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """One probe after detection."""
-
-    pixels: Pixels
-    faces: tuple[Face, ...]
-    quality: quality.Quality
-    vector: matcher_sface.Vector | None
+class _Verdict:
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    score: float | None = None
 
 
-def compare(portrait: bytes, probes: Sequence[bytes | Frame], *, second_opinion: bool = True) -> Comparison:
+def compare(
+    portrait: bytes,
+    probes: Sequence[bytes | Frame],
+    *,
+    second_opinion: bool = True,
+    calibration_file: Path | None = None,
+) -> Comparison:
     """Compare the face on a portrait (or on a whole photographed card) with the face in the probes.
 
     ``portrait`` and byte probes are picture files; raises UnusableInput (verification.images) when one cannot be
-    read, ModelUnavailable when a model file is missing or altered. With ``second_opinion`` dlib judges the best probe.
+    read, ModelUnavailable when a model file is missing or altered, CalibrationInvalid for a ``calibration_file`` that
+    cannot be used (None is the product's own). With ``second_opinion`` dlib judges the best probe too.
     """
     started = time.perf_counter()
-    card, faces, reason = _portrait(images.decode(portrait))
-    seen = [_see(probe.pixels if isinstance(probe, Frame) else images.decode(probe)) for probe in probes]
-    order = sorted(
-        (i for i, item in enumerate(seen) if item.vector is not None), key=lambda i: -seen[i].quality.unified
-    )
-    reason = reason or (None if order else _why_none(seen))
+    rule = calibration.load(calibration_file)
+    pixels, faces = still_face.find(images.decode(portrait))
+    live = [_see(probe, rule) for probe in probes]
+    order = templates.best(live)
+    details: dict[str, object] = {}
+    scores: list[float | None] = [None] * len(live)
+    second = _second(Outcome.NOT_RUN, ("second_opinion_not_run",))
+    reason = _unusable_portrait(faces) or (None if order else _unusable_probes(live))
     if reason is not None:
-        scores: list[float | None] = [None] * len(seen)
-        result = _result(started, Outcome.INCONCLUSIVE, (reason,))
-        second = _second(Outcome.NOT_RUN, ("second_opinion_not_run",))
+        verdict = _Verdict(Outcome.INCONCLUSIVE, (reason,))
     else:
-        template = _vector(card, faces[0])
-        scores = [None if item.vector is None else matcher_sface.cosine(template, item.vector) for item in seen]
-        averaged = order[:AVERAGED]
-        score = float(np.mean([scores[i] for i in averaged]))
-        first = Outcome.PASSED if score >= THRESHOLD else Outcome.FAILED
-        best = seen[averaged[0]]
-        second = (
-            _ask_second(card, faces[0], best.pixels, best.faces[0])
-            if second_opinion
-            else _second(Outcome.NOT_RUN, ("second_opinion_not_run",))
-        )
-        details = {"averaged": averaged, "quality": dict(best.quality.components)}
-        if not _one_person([seen[i].vector for i in averaged]):
-            result = _result(started, Outcome.INCONCLUSIVE, ("probes_differ",), score, details)
-        elif second.outcome not in (first, Outcome.NOT_RUN):
-            result = _result(started, Outcome.INCONCLUSIVE, ("engines_disagree",), score, details)
-        else:
-            said = "same_person" if first is Outcome.PASSED else "different_person"
-            alone = ("second_opinion_not_run",) if second.outcome is Outcome.NOT_RUN else ()
-            result = _result(started, first, (said, *alone), score, details)
+        card = templates.of_portrait(pixels, faces[0], rule.embedder)
+        chosen = order[: templates.AVERAGED]
+        scores = [None if item.vector is None else _score(card, item.vector, rule) for item in live]
+        together = templates.average([vector for i in chosen if (vector := live[i].vector) is not None])
+        if second_opinion:
+            second = _ask_second(card, live[chosen[0]], rule.second)
+        verdict = _decide(_score(card, together, rule), second, rule)
+        if not _one_person(live, chosen):
+            verdict = _Verdict(Outcome.INCONCLUSIVE, ("probes_differ",), verdict.score)
+        details = _details(live, chosen, rule)
     return Comparison(
-        result,
+        _result(started, verdict, rule, details),
         second,
         tuple(
-            Probe(i, item.quality.unified, None if score is None else round(score, 4), item.quality.problems)
-            for i, (item, score) in enumerate(zip(seen, scores, strict=True))
+            Probe(index, item.quality.unified, None if value is None else round(value, 3), item.quality.problems)
+            for index, (item, value) in enumerate(zip(live, scores, strict=True))
         ),
         order[0] if order else None,
-        images.encode_jpeg(_cut(seen[order[0]].pixels, seen[order[0]].faces[0])) if order else None,
+        images.encode_jpeg(_cut(live[order[0]].pixels, live[order[0]].faces[0])) if order else None,
     )
 
 
 def guide(frame: Frame) -> Guidance:
     """What would make this live picture better; about as cheap as finding the face (docs/models.md)."""
     started = time.perf_counter()
-    faces = detect(frame.pixels)
+    faces = subject_first(detect(frame.pixels), frame.pixels)
     judged = quality.assess(frame.pixels, faces)
     height, width = frame.pixels.shape[:2]
     box = None
@@ -108,69 +96,73 @@ def guide(frame: Frame) -> Guidance:
     return Guidance(problems, components, box, _milliseconds(started))
 
 
-def _portrait(pixels: Pixels) -> tuple[Pixels, tuple[Face, ...], str | None]:
-    """The portrait as it is embedded, the faces on it, and why it cannot be used."""
-    if max(pixels.shape[:2]) < _SMALL_PORTRAIT:
-        pixels = np.asarray(cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
-    for side in _PORTRAIT_SIDES:
-        faces = detect(pixels, side)
-        if faces:
-            return pixels, faces, "several_faces_in_portrait" if quality.several(faces) else None
-    framed = _with_border(pixels)  # a face that fills the picture is found when there is something around it
-    faces = detect(framed)
-    return framed, faces, None if faces else "no_face_in_portrait"
+def _see(probe: bytes | Frame, rule: Calibration) -> templates.Live:
+    pixels = probe.pixels if isinstance(probe, Frame) else images.decode(probe)
+    return templates.of_frame(pixels, rule.embedder)
 
 
-def _with_border(pixels: Pixels) -> Pixels:
-    edge = max(pixels.shape[:2]) // 4
-    return np.asarray(cv2.copyMakeBorder(pixels, edge, edge, edge, edge, cv2.BORDER_REPLICATE), dtype=np.uint8)
+def _score(card: templates.Portrait, live: matcher_sface.Vector, rule: Calibration) -> float:
+    return scoring.score(card.vector, live, rule.cohort)
 
 
-def _see(pixels: Pixels) -> _Seen:
-    faces = detect(pixels)
+def _unusable_portrait(faces: Sequence[Face]) -> str | None:
     if not faces:
-        return _Seen(pixels, faces, quality.NOTHING, None)
-    crop = matcher_sface.align(pixels, faces[0])
-    judged = quality.assess(pixels, faces, crop)
-    usable = judged.unified >= quality.USABLE and not quality.several(faces)
-    return _Seen(pixels, faces, judged, matcher_sface.embed(crop) if usable else None)
+        return "no_face_in_portrait"
+    return "several_faces_in_portrait" if quality.several(faces) else None
 
 
-def _vector(pixels: Pixels, face: Face) -> matcher_sface.Vector:
-    return matcher_sface.embed(matcher_sface.align(pixels, face))
-
-
-def _one_person(vectors: Sequence[matcher_sface.Vector | None]) -> bool:
-    """Do the averaged frames match the best one? Two faces taking turns before the camera must not average out."""
-    best, *others = [vector for vector in vectors if vector is not None]
-    return all(matcher_sface.cosine(best, other) >= THRESHOLD for other in others)
-
-
-def _why_none(seen: Sequence[_Seen]) -> str:
-    """Why no probe can be compared: what the most of them got wrong least."""
-    if any(item.faces and not quality.several(item.faces) for item in seen):
+def _unusable_probes(live: Sequence[templates.Live]) -> str:
+    """Why no probe can be compared: what the best of them got wrong."""
+    if any(item.faces and not quality.several(item.faces) for item in live):
         return "probe_quality_low"
-    if any(item.faces for item in seen):
+    if any(item.faces for item in live):
         return "several_faces_in_probe"
     return "no_face_in_probe"
 
 
-def _ask_second(card: Pixels, card_face: Face, probe: Pixels, probe_face: Face) -> CheckResult:
+def _one_person(live: Sequence[templates.Live], chosen: Sequence[int]) -> bool:
+    """Do the averaged frames match the best one? Two faces taking turns before the camera must not average out."""
+    first, *others = [vector for i in chosen if (vector := live[i].vector) is not None]
+    return all(matcher_sface.cosine(first, other) >= SAME_FACE for other in others)
+
+
+def _decide(score: float, second: CheckResult, rule: Calibration) -> _Verdict:
+    """Three zones, and the second engine's objection. The engine that has no clear opinion objects to nothing."""
+    if score >= rule.accept.threshold:
+        outcome, reason, against = Outcome.PASSED, "same_person", Outcome.FAILED
+    elif score >= rule.refer.threshold:
+        return _Verdict(Outcome.INCONCLUSIVE, ("score_in_between",), score)
+    else:
+        outcome, reason, against = Outcome.FAILED, "different_person", Outcome.PASSED
+    if second.outcome is against:
+        return _Verdict(Outcome.INCONCLUSIVE, ("engines_disagree",), score)
+    alone = ("second_opinion_not_run",) if second.outcome is Outcome.NOT_RUN else ()
+    return _Verdict(outcome, (reason, *alone), score)
+
+
+def _ask_second(card: templates.Portrait, probe: templates.Live, zones: SecondZones) -> CheckResult:
     from verification import matcher_dlib  # heavy, and takes the interpreter's lock: only when asked for
 
     started = time.perf_counter()
-    distance = matcher_dlib.distance(matcher_dlib.embed(card, card_face), matcher_dlib.embed(probe, probe_face))
-    same = distance <= SECOND_THRESHOLD
+    one = matcher_dlib.embed(card.pixels, card.face)
+    distance = matcher_dlib.distance(one, matcher_dlib.embed(probe.pixels, probe.faces[0]))
+    if distance <= zones.same:
+        outcome, reason = Outcome.PASSED, "same_person"
+    elif distance >= zones.different:
+        outcome, reason = Outcome.FAILED, "different_person"
+    else:
+        outcome, reason = Outcome.INCONCLUSIVE, "score_in_between"
     return CheckResult(
         "face_second_opinion",
-        Outcome.PASSED if same else Outcome.FAILED,
-        ("same_person" if same else "different_person",),
+        outcome,
+        (reason,),
         round(distance, 4),
-        SECOND_THRESHOLD,
-        FMR,
+        zones.same,
+        zones.same_fmr,
         matcher_dlib.NAME,
         matcher_dlib.model_version(),
         _milliseconds(started),
+        {"different_from": zones.different, "different_fnmr": zones.different_fnmr},
     )
 
 
@@ -178,24 +170,30 @@ def _second(outcome: Outcome, reasons: tuple[str, ...]) -> CheckResult:
     return CheckResult("face_second_opinion", outcome, reasons)
 
 
-def _result(
-    started: float,
-    outcome: Outcome,
-    reasons: tuple[str, ...],
-    score: float | None = None,
-    details: Mapping[str, object] | None = None,
-) -> CheckResult:
+def _details(live: Sequence[templates.Live], chosen: Sequence[int], rule: Calibration) -> dict[str, object]:
+    return {
+        "averaged": list(chosen),
+        "quality": dict(live[chosen[0]].quality.components),
+        "fnmr": rule.accept.fnmr,
+        "refer_from": rule.refer.threshold,
+        "refer_fmr": rule.refer.fmr,
+        "calibration": rule.sha256,
+        "condition": rule.condition,
+    }
+
+
+def _result(started: float, verdict: _Verdict, rule: Calibration, details: Mapping[str, object]) -> CheckResult:
     return CheckResult(
         "face_match",
-        outcome,
-        reasons,
-        None if score is None else round(score, 4),
-        THRESHOLD,
-        FMR,
-        matcher_sface.NAME,
-        matcher_sface.VERSION,
+        verdict.outcome,
+        verdict.reasons,
+        None if verdict.score is None else round(verdict.score, 3),
+        round(rule.accept.threshold, 3),
+        rule.accept.fmr,
+        f"yunet+{rule.embedder.name}",
+        rule.version,
         _milliseconds(started),
-        details or {},
+        details,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from verification import models
 from verification.contract import Pixels
 from verification.detector import Face
 
-NAME: Final = "yunet+sface"
+NAME: Final = "sface"
 VERSION: Final = f"{models.YUNET.name}+{models.SFACE.name}"
 CROP: Final = 112
 """Side in pixels of the square that the network was trained on."""
@@ -23,6 +23,31 @@ _PLACES: Final = np.array(
 """Where the five landmarks lie in that square (ArcFace's reference points, which OpenCV's SFace uses too)."""
 
 Vector = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """From an aligned face to a unit vector: SFace here, or an organisation's own network (matcher_onnx)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def embed(self, crop: Pixels, mirrored: bool = False) -> Vector:
+        """Unit vector of a CROP x CROP face, BGR; with ``mirrored`` that of the face and its mirror image together."""
+        ...
+
+
+class SFace:
+    """The embedder that comes with the product."""
+
+    name: Final = NAME
+    version: Final = VERSION
+
+    def embed(self, crop: Pixels, mirrored: bool = False) -> Vector:
+        """See Embedder. Raises models.ModelUnavailable."""
+        return embed(crop, mirrored)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import pickle
 from functools import cache
@@ -10,11 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from skimage import data as pictures
 
-from verification import face, images, quality, quality_landmarks
-from verification.contract import Frame, Outcome, Pixels, UnusableInput
+from verification import calibration, face, images, quality, quality_landmarks
+from verification.contract import CheckResult, Frame, Outcome, Pixels, UnusableInput
 from verification.detector import detect
 
 DATA = Path(__file__).parent.parent / "data"
@@ -62,15 +65,18 @@ def test_the_same_person_on_two_days_passes() -> None:
     assert comparison.result.check == "face_match"
     assert comparison.result.reasons == ("same_person",)
     assert comparison.result.score is not None
-    assert comparison.result.score >= face.THRESHOLD
-    assert (comparison.result.threshold, comparison.result.fmr) == (face.THRESHOLD, face.FMR)
+    assert comparison.result.threshold is not None
+    assert comparison.result.score >= comparison.result.threshold
+    assert comparison.result.fmr == calibration.ACCEPT_FMR
+    assert comparison.result.details["calibration"] == calibration.load().sha256
     assert comparison.result.model
     assert comparison.result.version
     assert comparison.result.milliseconds > 0
     assert comparison.second.check == "face_second_opinion"
     assert comparison.second.outcome is Outcome.PASSED
     assert comparison.second.score is not None
-    assert comparison.second.score <= face.SECOND_THRESHOLD
+    assert comparison.second.threshold is not None
+    assert comparison.second.score <= comparison.second.threshold
     assert comparison.best == 0
     assert comparison.probe_jpeg is not None
     assert len(detect(images.decode(comparison.probe_jpeg))) == 1
@@ -102,8 +108,56 @@ def test_without_the_second_opinion_the_result_says_so() -> None:
     assert comparison.second.outcome is Outcome.NOT_RUN
 
 
-def test_two_engines_that_disagree_are_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(face, "SECOND_THRESHOLD", 0.0)  # the second engine then refuses everybody
+def _rule(accept: float, refer: float, same: float = 0.5, different: float = 0.7) -> calibration.Calibration:
+    given = calibration.load()
+    return dataclasses.replace(
+        given,
+        accept=calibration.Zone(accept, 0.001, 0.04),
+        refer=calibration.Zone(refer, 0.01, 0.01),
+        second=calibration.SecondZones(same, 0.001, different, 0.01),
+    )
+
+
+def _second_says(outcome: Outcome) -> CheckResult:
+    return CheckResult("face_second_opinion", outcome)
+
+
+@pytest.mark.parametrize(
+    ("score", "second", "outcome", "reason"),
+    [
+        (3.5, Outcome.PASSED, Outcome.PASSED, "same_person"),
+        (3.5, Outcome.INCONCLUSIVE, Outcome.PASSED, "same_person"),
+        (3.5, Outcome.FAILED, Outcome.INCONCLUSIVE, "engines_disagree"),
+        (2.5, Outcome.PASSED, Outcome.INCONCLUSIVE, "score_in_between"),
+        (2.5, Outcome.FAILED, Outcome.INCONCLUSIVE, "score_in_between"),
+        (1.0, Outcome.FAILED, Outcome.FAILED, "different_person"),
+        (1.0, Outcome.INCONCLUSIVE, Outcome.FAILED, "different_person"),
+        (1.0, Outcome.PASSED, Outcome.INCONCLUSIVE, "engines_disagree"),
+    ],
+)
+def test_three_zones_and_the_second_engines_objection(
+    score: float, second: Outcome, outcome: Outcome, reason: str
+) -> None:
+    verdict = face._decide(score, _second_says(second), _rule(accept=3.0, refer=2.0))
+    assert (verdict.outcome, verdict.reasons) == (outcome, (reason,))
+
+
+_ORDER = [Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED]
+
+
+@given(st.floats(-3, 9), st.floats(-3, 9), st.sampled_from(_ORDER), st.sampled_from(_ORDER))
+def test_more_evidence_of_another_person_never_gives_a_better_outcome(
+    one: float, other: float, first: Outcome, second: Outcome
+) -> None:
+    rule = _rule(accept=3.0, refer=2.0)
+    worse = face._decide(min(one, other), _second_says(min(first, second, key=_ORDER.index)), rule)
+    better = face._decide(max(one, other), _second_says(max(first, second, key=_ORDER.index)), rule)
+    assert _ORDER.index(worse.outcome) <= _ORDER.index(better.outcome)
+
+
+def test_the_second_engine_that_objects_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = _rule(accept=3.0, refer=2.0, same=0.01, different=0.02)  # for which nobody is the same person
+    monkeypatch.setattr(calibration, "load", lambda path: strict)
     comparison = face.compare(_read("obama.jpg"), [_read("obama2.jpg")])
     assert comparison.second.outcome is Outcome.FAILED
     assert comparison.result.outcome is Outcome.INCONCLUSIVE
