@@ -24,7 +24,7 @@ from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
 from server.checker import WorkerChecker
-from server.consultation import applying, calling, challenging, deciding, guiding, recording
+from server.consultation import applying, calling, challenging, deciding, forgetting, guiding, recording
 from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.call_recording import segment_files
@@ -43,6 +43,7 @@ SETTINGS = web.AppKey("SETTINGS", Settings)
 OPENER: web.AppKey[Callable[[Settings], Awaitable[Desk]]] = web.AppKey("OPENER")
 KEY_FAULTS = (AuthorityError, keyfiles.KeyFileError, VaultError)
 """What is wrong with stored keys, each with ``code`` and ``message`` for the person who starts the service."""
+DAY_SECONDS = 86_400.0
 SWEEP_SECONDS = 0.25
 """How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
 
@@ -213,6 +214,7 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(_listen(desk), name="media events"),
         asyncio.create_task(_sweep(desk), name="timers"),
+        asyncio.create_task(_forget(desk, settings), name="retention"),
         asyncio.create_task(guiding.guide_for_ever(desk), name="guidance"),
         asyncio.create_task(_warm(desk), name="warm workers"),
     ]
@@ -223,6 +225,20 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await close_desk(desk)
+
+
+async def _forget(desk: Desk, settings: Settings) -> None:
+    """Once a day, and at the start, delete what may not be kept any longer."""
+    folder = desk.recording_rule.folder if desk.recording_rule else None
+    while True:
+        try:
+            retention = timedelta(days=settings.retention_days)
+            count = await forgetting.forget_due(desk.store, desk.vault, desk.clock, retention, folder)
+            if count:
+                log.info("retention_over", sessions=count)
+        except Exception as error:
+            log.error("retention_failed", error=type(error).__name__, exc_info=True)
+        await asyncio.sleep(DAY_SECONDS)
 
 
 async def _answers_database(desk: Desk) -> bool:

@@ -46,6 +46,7 @@ CATALOGUE: Mapping[str, str] = {
     "left": "The applicant left.",
     "expired": "A time limit ended the session: timer.",
     "wrapped_up": "The operator finished the wrap-up.",
+    "purged": "Retention is over: pictures, recordings and attributes were deleted: numbers of blobs and recordings.",
     "dossier_read": "Somebody printed or opened the dossier: actor.",
     "recording_started": "A recording began: recording, legs.",
     "recording_stopped": "A recording ended: recording, seconds, head hash of its chain.",

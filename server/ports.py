@@ -455,6 +455,12 @@ class Store(Protocol):
 
     async def revoked(self) -> list[IssuedCertificate]: ...
 
+    async def due_for_purge(self, before: datetime, limit: int) -> list[Session]:
+        """Ended sessions not purged yet, whose end and whose certificates' end lie before the moment."""
+
+    async def purge(self, emptied: Session, events: Sequence[Event]) -> None:
+        """Write the emptied session; delete its checks, messages, orders and certificates. Raises Conflict."""
+
     async def audit_events(self, stream: str | None = None) -> list[StoredEvent]:
         """Events of one stream (a session's id, or "system") in order, or all."""
 

@@ -55,7 +55,11 @@ class Settings(BaseSettings):
     )
     sign_in_hours: float = Field(12.0, gt=0, description="An operator's sign-in lasts this long.")
     link_hours: float = Field(24.0, gt=0, description="A one-time sign-in link lasts this long.")
-    retention_days: int = Field(2555, ge=1, description="How long a record is kept (ETSI EN 319 411-1: 7 years).")
+    retention_days: int = Field(
+        2555,
+        ge=1,
+        description="Days a record is kept after it, or its certificates, ended (ETSI EN 319 411-1: 7 years).",
+    )
     media_addresses: CommaList = Field((), description="Addresses that media listens on; default: all of the host.")
     media_loopback: bool | None = Field(None, description="Offer 127.0.0.1 too; default: only in profile demo.")
     media_announced: str = Field("", description="Address announced instead of the host's own (behind NAT, container).")

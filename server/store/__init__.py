@@ -10,6 +10,7 @@ from server.store.handlings import HandlingRows
 from server.store.migration import migrate
 from server.store.operators import OperatorRows
 from server.store.records import RecordRows
+from server.store.retention import RetentionRows
 from server.store.sessions import SessionRows
 from server.store.trail import TrailRows
 from server.store.transactions import open_engine
@@ -17,7 +18,7 @@ from server.store.transactions import open_engine
 __all__ = ["SqlStore", "migrate"]
 
 
-class SqlStore(SessionRows, HandlingRows, RecordRows, OperatorRows, CertificateRows, TrailRows):
+class SqlStore(SessionRows, HandlingRows, RecordRows, OperatorRows, CertificateRows, TrailRows, RetentionRows):
     """All of it. Every write is one transaction."""
 
     def __init__(self, url: str) -> None:
