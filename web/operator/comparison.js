@@ -13,13 +13,13 @@ import { missing, pictureUrl } from "./pictures.js";
 const ZOOMS = [1, 1.5, 2, 3, 4];
 /** How far one arrow key moves the pictures, as a part of their size. */
 const KEY_STEP = 0.04;
-/** The scale drawn under the score: cosines of faces lie well inside it. */
-const SCALE = { from: -0.2, to: 1, width: 240, height: 34 };
+/** The scale drawn under the score, in thresholds: strangers lie about 0, one person's faces well over 1. */
+const SCALE = { from: -1 / 3, to: 3, width: 240, height: 34 };
 const SCORE_DIGITS = { minimumFractionDigits: 3, maximumFractionDigits: 3 };
 
-/** @param {number} value */
-const onScale = (value) => {
-  const clamped = Math.min(SCALE.to, Math.max(SCALE.from, value));
+/** @param {number} value @param {number} threshold */
+const onScale = (value, threshold) => {
+  const clamped = Math.min(SCALE.to, Math.max(SCALE.from, value / threshold));
   return ((clamped - SCALE.from) / (SCALE.to - SCALE.from)) * SCALE.width;
 };
 
@@ -158,7 +158,7 @@ export class BetpeComparison extends BetpeElement {
   /** @param {import("./types.js").Check} check */
   #scale({ score, threshold, outcome }) {
     if (score === null || threshold === null) return nothing;
-    const [at, limit] = [onScale(score), onScale(threshold)];
+    const [at, limit] = [onScale(score, threshold), onScale(threshold, threshold)];
     return html`
       <svg class="scale scale--${outcome}" viewBox="0 0 ${SCALE.width} ${SCALE.height}" aria-hidden="true" focusable="false">
         ${svg`
