@@ -78,11 +78,7 @@ def held_still(picture: Path) -> Reel:
 
 
 def replayed(video: Path) -> Reel:
-    """A recording that runs as it is, whatever is asked: a clip that ``clips`` knows, or any other."""
-    if video.stem in clips.CASTS:
-        clip = clips.load(video.parent, video.stem)
-        count = min(SECONDS, len(clip.pixels) / clips.RATE) * RATE
-        return Reel({"rest": _encoded(clip.pixels[int(i * clips.RATE / RATE)] for i in range(int(count)))})
+    """A recording that runs as it is, whatever is asked."""
     return Reel({"rest": _encoded(recorded(video, SECONDS))})
 
 

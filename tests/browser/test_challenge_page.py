@@ -20,7 +20,8 @@ from verification.challenge import FLASH_COLOURS, Kind
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHONE = {"width": 360, "height": 640}
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
+SCREENSHOTS = os.environ.get("BETPE_SCREENSHOTS")
+"""A folder for pictures of the page; none by default."""
 CALM = {"id": 0, "kind": "calm", "number": 0, "of": 0, "window": 0, "parameters": {}}
 SHADES = list(FLASH_COLOURS.values())
 
@@ -111,9 +112,8 @@ async def shown(page: Page, kind: str) -> None:
 
 
 async def picture(page: Page, name: str) -> None:
-    if os.environ.get("BETPE_SCREENSHOTS"):
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=str(SCREENSHOTS / f"challenge-{name}.png"))
+    if SCREENSHOTS:
+        await page.screenshot(path=str(Path(SCREENSHOTS) / f"challenge-{name}.png"))
 
 
 async def test_every_kind_is_shown_in_words_and_a_picture(page: Page, call: CallStub) -> None:
