@@ -15,6 +15,8 @@ export const pictureUrl = (sha256) => `/api/operator/case/images/${sha256}`;
 export function pictureName(name) {
   const frame = /^frame_(\d+)$/.exec(name);
   if (frame) return t("picture.frame", { number: Number(frame[1]) + 1 });
+  const step = /^step_(\d+)$/.exec(name);
+  if (step) return t("picture.step", { number: Number(step[1]) });
   return t(has(`picture.${name}`) ? `picture.${name}` : "picture.unknown");
 }
 
