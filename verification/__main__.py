@@ -7,6 +7,7 @@ JSON object on standard output, also for unusable input: ``{"error": {"code", "m
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -170,6 +171,40 @@ def attacks(
     say(answer, attack_report.as_text(report), as_json)
     held = not report["not_beaten"] and (report["bona_fide"]["bpcer"] or 0.0) < laboratory.BPCER_GOAL
     raise typer.Exit(EXIT_CODES[Outcome.PASSED if held else Outcome.FAILED])
+
+
+@app.command()
+def evaluate(
+    pairs: Annotated[Path, typer.Option(help="CSV with the columns fold, same, a, b; see docs/models.md.")],
+    root: Annotated[Path, typer.Option(help="Folder that the pictures' names are relative to.")],
+    condition: Annotated[str, typer.Option(help="clean, or id-webcam: printed portrait x live VP8 frames.")] = "clean",
+    report: Annotated[Path | None, typer.Option(help="Folder for the page and the calibration.")] = None,
+    cohort: Annotated[str, typer.Option(help="auto, installed, folds or none.")] = "auto",
+    embedder: Annotated[Path | None, typer.Option(help="JSON that describes an ONNX network of your own.")] = None,
+    second_opinion: Annotated[bool, typer.Option(help="Measure the second engine too (six times the cost).")] = False,
+    variants: Annotated[bool, typer.Option(help="Measure simpler and other ways too.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how often the face comparison is wrong, and make a calibration from it."""
+    from verification import calibration, evaluation_report
+    from verification import evaluate as evaluation
+
+    with answering(as_json):
+        own = None if embedder is None else calibration.read_embedder(embedder)
+        found = evaluation.run(
+            pairs,
+            root,
+            condition,
+            cohort=cohort,
+            embedder=own,
+            second=second_opinion,
+            variants=variants,
+            jobs=jobs or os.cpu_count() or 1,
+        )
+        if report is not None:
+            evaluation_report.write(found, report, calibration.load(), own)
+    say(found.figures, evaluation_report.as_text(found.figures), as_json)
 
 
 if __name__ == "__main__":

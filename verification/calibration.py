@@ -73,6 +73,8 @@ class Calibration:
     cohort: Cohort | None
     thresholds: Mapping[float, Zone]
     """By false match rate, all that were measured."""
+    data_sha256: str
+    """Of the list of pairs that it was measured on."""
 
     @property
     def version(self) -> str:
@@ -101,6 +103,7 @@ def load(path: Path | None = None) -> Calibration:
             _embedder(content["matcher"], source.parent),
             _cohort(content["cohort"], source.parent),
             {float(fmr): _zone(content, fmr) for fmr in content["thresholds"]},
+            str(content["data"]["pairs_sha256"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, CalibrationInvalid):
@@ -108,6 +111,19 @@ def load(path: Path | None = None) -> Calibration:
         raise CalibrationInvalid("calibration_malformed", f"{source.name} is no calibration: {error}.") from error
     _check(calibration, content, source.name)
     return calibration
+
+
+def read_embedder(path: Path) -> OnnxEmbedder:
+    """An organisation's own network: JSON with file (beside it), sha256, name, licence and optionally side, mean,
+    scale, rgb. Raises CalibrationInvalid, or models.ModelUnavailable when the file is not what it says."""
+    try:
+        embedder = _own_embedder(json.loads(_bytes(path)), path.parent)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, CalibrationInvalid):
+            raise
+        raise CalibrationInvalid("calibration_malformed", f"{path.name} describes no network: {error}.") from error
+    models.check_file(embedder.path, embedder.sha256, embedder.name)
+    return embedder
 
 
 def _bytes(path: Path) -> bytes:
@@ -121,8 +137,13 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
+def fmr_key(fmr: float) -> str:
+    """A false match rate as the key of a JSON object: 0.01, 0.001, 0.0001."""
+    return f"{fmr:.9f}".rstrip("0")
+
+
 def _zone(content: Mapping[str, Any], fmr: float | str) -> Zone:
-    key = f"{float(fmr):g}"
+    key = fmr_key(float(fmr))
     return Zone(float(content["thresholds"][key]), float(fmr), float(content["fnmr_at_fmr"][key]))
 
 
@@ -132,13 +153,15 @@ def _second(content: Mapping[str, Any]) -> SecondZones:
 
 def _embedder(content: Mapping[str, Any], folder: Path) -> Embedder:
     own = content.get("own")
-    if own is None:
-        return SFace()
+    return SFace() if own is None else _own_embedder(own, folder)
+
+
+def _own_embedder(own: Mapping[str, Any], folder: Path) -> OnnxEmbedder:
     side = int(own.get("side", 112))
     if not 16 <= side <= MAX_SIDE:
         raise ValueError(f"the input side {side} is not within 16 and {MAX_SIDE}")
     return OnnxEmbedder(
-        folder / str(own["file"]),
+        folder / Path(str(own["file"])).name,
         str(own["sha256"]),
         str(own["name"]),
         str(own["licence"]),

@@ -80,16 +80,22 @@ def interval(errors: int, trials: int) -> Interval:
     return Interval(errors / trials, low, high)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Crossed:
-    """Impostor scores of everybody against everybody else, and genuine scores, with who is in each."""
+    """Scores of everybody against everybody else within blocks (folds), with who is in each score."""
 
     genuine: Scores
     genuine_person: NDArray[np.int64]
     impostor: Scores
     impostor_persons: NDArray[np.int64]
     """Shape (2, number of impostor scores)."""
-    persons: int
+    blocks: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+    """For each block, how many portraits and how many live faces each person has in it; arrays of all persons."""
+
+    @property
+    def persons(self) -> int:
+        """How many different people."""
+        return int(self.blocks[0][0].size)
 
 
 def resampled(data: Crossed, fmrs: tuple[float, ...] = FMRS, rounds: int = 200) -> dict[float, Interval]:
@@ -101,27 +107,33 @@ def resampled(data: Crossed, fmrs: tuple[float, ...] = FMRS, rounds: int = 200) 
     kept = np.flatnonzero(data.impostor >= threshold_at(data.impostor, min(1.0, 3 * max(fmrs))))
     order = kept[np.argsort(-data.impostor[kept])]
     top, one, other = data.impostor[order], *data.impostor_persons[:, order]
-    rounds_found: dict[float, list[float]] = {fmr: [] for fmr in fmrs}
+    found: dict[float, list[float]] = {fmr: [] for fmr in fmrs}
     for _ in range(rounds):
         weight = np.bincount(random.integers(0, data.persons, data.persons), minlength=data.persons)
-        if not weight[data.genuine_person].any():
+        if not top.size or not weight[data.genuine_person].any():
             continue
-        total = float((weight[data.impostor_persons[0]] * weight[data.impostor_persons[1]]).sum())
+        total = _comparisons(data.blocks, weight)
         passed = np.cumsum(weight[one] * weight[other])
         for fmr in fmrs:
             place = int(np.searchsorted(passed, fmr * total, side="right"))
             threshold = np.nextafter(top[min(place, top.size - 1)], np.inf)
-            missed = float(np.average(data.genuine < threshold, weights=weight[data.genuine_person]))
-            rounds_found[fmr].append(missed)
+            missed = np.average(data.genuine < threshold, weights=weight[data.genuine_person])
+            found[fmr].append(float(missed))
     tail = 100 * (1 - CONFIDENCE) / 2
-    return {
-        fmr: Interval(
-            false_non_match_rate(data.genuine, threshold_at(data.impostor, fmr)),
-            float(np.percentile(found, tail)),
-            float(np.percentile(found, 100 - tail)),
-        )
-        for fmr, found in rounds_found.items()
-    }
+    intervals = {}
+    for fmr, values in found.items():
+        rate = false_non_match_rate(data.genuine, threshold_at(data.impostor, fmr))
+        low, high = np.percentile(values, [tail, 100 - tail]) if values else (0.0, 1.0)
+        intervals[fmr] = Interval(rate, float(low), float(high))
+    return intervals
+
+
+def _comparisons(blocks: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...], weight: NDArray[np.int64]) -> float:
+    """Weighted number of comparisons of different persons: all of a block, less those of one person."""
+    total = 0.0
+    for portraits, live in blocks:
+        total += float(portraits @ weight) * float(live @ weight) - float((portraits * live) @ (weight * weight))
+    return total
 
 
 def _solve(share: Callable[[float], float], wanted: float) -> float:

@@ -60,9 +60,14 @@ def test_an_interval_holds_its_rate(trials: int, data: st.DataObject) -> None:
 def test_resampling_persons_gives_an_interval_round_the_rate() -> None:
     random = np.random.default_rng(3)
     persons = 60
-    one, other = np.triu_indices(persons, 1)
+    one, other = (~np.eye(persons, dtype=bool)).nonzero()
+    each = np.ones(persons, np.int64)
     data = rates.Crossed(
-        random.normal(4, 1, persons), np.arange(persons), random.normal(0, 1, one.size), np.array([one, other]), persons
+        random.normal(4, 1, persons),
+        np.arange(persons),
+        random.normal(0, 1, one.size),
+        np.array([one, other]),
+        ((each, each),),
     )
     found = rates.resampled(data, (0.01,), 100)[0.01]
     assert found.low < found.rate < found.high
