@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +35,7 @@ async def join(desk: Desk, language: str, purpose: str, consent_version: str) ->
     token = new_token()
     now = desk.clock.now()
     session = Session(
-        id=new_token()[:22],
+        id=secrets.token_hex(11),
         token_sha256=token_digest(token),
         language=language,
         purpose=purpose,

@@ -10,6 +10,7 @@ The versions are pinned below and every name is checked before it is used, so th
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.metadata
 import ipaddress
 import logging
@@ -266,7 +267,14 @@ class Peer:
             return
         connection._local_candidates_start = True
         for address in self._network.addresses:
-            connection._local_candidates.append(await self._open(address))
+            try:
+                connection._local_candidates.append(await self._open(address))
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                _log.warning("a local address is gone since the start; calls do without it")
+        if not connection._local_candidates:
+            raise OSError(errno.EADDRNOTAVAIL, "none of the host's addresses can be used any more")
         connection._local_candidates_end = True
 
     async def _open(self, address: str) -> Candidate:

@@ -56,6 +56,16 @@ async def test_more_calls_than_allowed(browsers):
     await media.aclose()
 
 
+async def test_an_address_that_is_gone_since_the_start_costs_no_call(browsers):
+    media = EmbeddedMedia(addresses=["203.0.113.77", "127.0.0.1"])  # TEST-NET-3: no host has it
+    await join(media, browsers(), Leg.APPLICANT, CALL)
+    await media.aclose()
+    nowhere = EmbeddedMedia(addresses=["203.0.113.77"])
+    with pytest.raises(OSError, match="none of the host's addresses"):
+        await join(nowhere, browsers(), Leg.APPLICANT, CALL)
+    await nowhere.aclose()
+
+
 async def test_announced_address_and_port_range_are_in_the_answer(browsers):
     media = EmbeddedMedia(addresses=["127.0.0.1"], ports=(41010, 41012), announced="203.0.113.9")
     answer = await media.answer(CALL, Leg.APPLICANT, await browsers().offer())
