@@ -63,7 +63,8 @@ def latin(name: str) -> str:
 def distance(name: str, spelled: str) -> int:
     """How many letters must change before ``spelled`` (Latin) is one of the spellings of ``name`` (either alphabet).
 
-    Edit distance over letters of the name, in which each accepted spelling costs nothing; 0 means they agree. Spaces,
+    Edit distance over letters of the name, in which each accepted spelling (and the letter itself, where both are in
+    one alphabet) costs nothing; 0 means they agree. Spaces,
     hyphens and apostrophes do not count.
     """
     source, target = _letters(name), _letters(spelled)
@@ -76,7 +77,7 @@ def distance(name: str, spelled: str) -> int:
             best = above[column] + 1
             if column:
                 best = min(best, row[column - 1] + 1, above[column - 1] + 1)
-            for spelling in SPELLINGS.get(letter, (letter,)):
+            for spelling in (*SPELLINGS.get(letter, ()), letter):
                 start = column - len(spelling)
                 if start >= 0 and target[start:column] == spelling:
                     best = min(best, above[start])
