@@ -60,19 +60,31 @@ def check(attributes: Mapping[str, str], record: RegistryRecord | None, asked: b
     if record is None or record.status is DocumentStatus.UNKNOWN:
         return CheckResult("registry", Outcome.FAILED, ("registry_document_unknown",))
     if record.status is not DocumentStatus.VALID:
-        reason = f"registry_document_{record.status.value}"
-        return CheckResult("registry", Outcome.FAILED, (reason,), details={"status": record.status.value})
+        reason = (
+            "registry_document_revoked"
+            if record.status is DocumentStatus.REVOKED
+            else "registry_document_lost"
+            if record.status is DocumentStatus.LOST
+            else "registry_document_stolen"
+        )
+        return CheckResult("registry", Outcome.FAILED, (reason,), details={"status": str(record.status)})
     reasons = []
-    for name in ("birth_date", "expiry_date"):
-        told, read = getattr(record, name), attributes.get(name, "")
-        if told and read and told != read:
-            reasons.append(f"registry_{name}_mismatch")
-    for name in ("surname", "given_names"):
-        told, read = getattr(record, name), attributes.get(name, "")
-        if told and read and _apart(told, read) > _NEAR_NAME * len(read):
-            reasons.append("registry_name_mismatch")
+    if _differ(record.birth_date, attributes.get("birth_date", "")):
+        reasons.append("registry_birth_date_mismatch")
+    if _differ(record.expiry_date, attributes.get("expiry_date", "")):
+        reasons.append("registry_expiry_date_mismatch")
+    names = (
+        (record.surname, attributes.get("surname", "")),
+        (record.given_names, attributes.get("given_names", "")),
+    )
+    if any(told and read and _apart(told, read) > _NEAR_NAME * len(read) for told, read in names):
+        reasons.append("registry_name_mismatch")
     outcome = Outcome.FAILED if reasons else Outcome.PASSED
-    return CheckResult("registry", outcome, tuple(dict.fromkeys(reasons)), details={"status": record.status.value})
+    return CheckResult("registry", outcome, tuple(reasons), details={"status": str(record.status)})
+
+
+def _differ(told: str, read: str) -> bool:
+    return bool(told and read and told != read)
 
 
 def _apart(one: str, two: str) -> int:
