@@ -55,7 +55,7 @@ class Limit:
 
 
 LIMITS: Final[Mapping[str, Limit]] = {
-    "moire": Limit(9.0, 18.0, 0.45, "largest peak of the face's spectrum over its ring, robust deviations"),
+    "moire": Limit(4.5, 9.0, 0.45, "largest peak of the face's spectrum over its ring, robust deviations"),
     "frame_around_face": Limit(2.0, 4.0, 0.45, "sides of a straight frame round the face, 0..4"),
     "gamut": Limit(0.018, 0.008, 0.25, "spread of the face's hue (Lab), low in prints"),
     "sharpness": Limit(0.05, 0.02, 0.2, "Laplacian over contrast of the face: plain blur"),
