@@ -8,7 +8,7 @@ LIVENESS ?= offered
 ATTACK ?= none
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint types unit suite browser-there e2e bench lock openapi clean
+.PHONY: help run test test-acting test-fast lint types unit browser-there e2e bench lock openapi clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,7 +17,10 @@ run: $(VENV)/.run ## Set up what is missing and start the service (Ctrl+C ends i
 	@$(BIN)/python -m server run
 
 test: $(VENV)/.dev browser-there lint types ## Set up the test tools and a browser, then run every test
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -m "not acting"
+
+test-acting: $(VENV)/.dev browser-there ## The right person's session with a challenge: wants clips and an idle machine
+	@$(BIN)/python -m pytest tests -m acting
 
 test-fast: $(VENV)/.dev lint types unit ## Lint, types and unit tests: under a minute
 
@@ -28,9 +31,7 @@ types: $(VENV)/.dev ## Types
 	@$(BIN)/mypy
 
 unit: $(VENV)/.dev ## Unit tests
-	@$(BIN)/python -m pytest -q tests/unit tests/architecture
-
-suite: test
+	@$(BIN)/python -m pytest -q tests/unit tests/architecture -m "not slow"
 
 e2e: $(VENV)/.dev browser-there ## One whole session in two browsers: PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused [LIVENESS=required] [ATTACK=still|replay|other_card|expired_card]
 	@test -n "$(PORTRAIT)" && test -n "$(VIDEO)" || { echo "usage: make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused"; exit 2; }

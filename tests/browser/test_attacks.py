@@ -135,6 +135,7 @@ async def test_a_recording_that_does_not_follow(hall: Opened, tmp_path: Path, cl
     await refused(journey)
 
 
+@pytest.mark.acting
 @pytest.mark.real_faces
 async def test_the_right_person(hall: Opened, tmp_path: Path, clip: Path) -> None:
     card = await cards(actor.portrait(clip, PORTRAIT_FRAME, tmp_path / "portrait.jpg"), tmp_path, "none", seed=2)
