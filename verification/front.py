@@ -134,6 +134,11 @@ def level(face: Face) -> bool:
     return bool(down[1] > 0 and abs(down[1]) > abs(down[0]) and across[0] > abs(across[1]))
 
 
+def portrait_sized(face: Face, card_height: float) -> bool:
+    """As high as a portrait's face on a card of this height, in the same pixels."""
+    return _FACE_HEIGHT[0] < face.height / card_height < _FACE_HEIGHT[1]
+
+
 def _counted(faces: tuple[Face, ...]) -> tuple[Face, ...]:
     ordered = sorted(faces, key=lambda face: face.width * face.height, reverse=True)
     if not ordered:
@@ -152,7 +157,7 @@ def _holding(cards: list[Card], faces: tuple[Face, ...]) -> Card | None:
         for face in faces:
             middle = (face.x + face.width / 2, face.y + face.height / 2)
             inside = cv2.pointPolygonTest(candidate.corners.reshape(-1, 1, 2), middle, False) > 0
-            if inside and _FACE_HEIGHT[0] < face.height / height < _FACE_HEIGHT[1]:
+            if inside and portrait_sized(face, height):
                 return candidate
     return None
 
