@@ -32,7 +32,7 @@ from tests.browser.chromium import camera_file, launch
 from tests.browser.served import Served
 from verification.clips import CASTS
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds for one step of a page on a machine of two busy cores."""
 PHONE = ViewportSize(width=360, height=640)
 DESKTOP = ViewportSize(width=1440, height=900)

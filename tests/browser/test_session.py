@@ -18,7 +18,7 @@ SAME_PERSON = DATA / "obama2.jpg"
 OTHER_PERSON = DATA / "biden.jpg"
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(420)
 
 
 def openssl(*words: str) -> str:
