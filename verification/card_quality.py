@@ -22,8 +22,9 @@ BLURRED: Final = 1.9
 photographs have 0.7 to 1.2; the zone stops being read between 2.2 and 2.8 (docs/document.md)."""
 GLARING: Final = 0.25
 """Share of burnt-out, structureless pixels above which a region counts as glared."""
-DARK: Final = 45.0
-"""Median grey level (0..255) of the card under which it counts as too dark."""
+DARK: Final = 32.0
+"""Median grey level (0..255) of the card under which it counts as too dark. Print and zone are read down to 22 on
+rendered photographs; a real camera adds noise that they lack."""
 SMALL: Final = 480
 """Width in pixels of the card in the photograph under which it counts as too small: letters of the zone are then
 under 14 pixels apart."""

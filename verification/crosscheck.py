@@ -238,17 +238,25 @@ def birth_date(evidence: Evidence) -> date | None:
     return mrz_rules.full_date(zone.birth_date, evidence.today)
 
 
-def _spelled_alike(evidence: Evidence) -> bool:
-    """Whether both names under their printed labels spell the zone's letter by letter.
+def _official_spelling(evidence: Evidence) -> dict[str, str]:
+    """Both names as printed, where the print spells the zone's letter by letter; empty where either does not.
 
-    Then the printed ones are taken: they are the official spelling, of which the zone is a transliteration. A reading
-    that is only near would put a misread letter into a certificate.
+    The printed ones are the official spelling, of which the zone is a transliteration. A reading that is only near
+    would put a misread letter into a certificate. A label lost in a poor picture does not matter: the word is known
+    by what it must spell.
     """
-    zone, names = evidence.mrz, evidence.printed.names
+    zone, print_ = evidence.mrz, evidence.printed
     if zone is None:
-        return False
-    pairs = (("surname", zone.surname), ("given_names", zone.given_names))
-    return all(name in names and spelled and _name_distance(names[name], spelled) == 0 for name, spelled in pairs)
+        return {}
+    found = {}
+    for name, spelled in (("surname", zone.surname), ("given_names", zone.given_names)):
+        nearest = printed_text.closest(spelled, print_) if spelled else None
+        candidates = [print_.names.get(name, ""), nearest[0].upper() if nearest is not None else ""]
+        exact = [text for text in candidates if text and _name_distance(text, spelled) == 0]
+        if not exact:
+            return {}
+        found[name] = exact[0].strip()
+    return found
 
 
 def _valid(text: str | None) -> Iin | None:
@@ -270,8 +278,8 @@ def attributes(evidence: Evidence) -> tuple[dict[str, str], dict[str, str]]:
     zone = evidence.mrz
     if zone is not None:
         born, expires = birth_date(evidence), expiry_date(evidence)
-        for name in ("surname", "given_names") if _spelled_alike(evidence) else ():
-            give(name, evidence.printed.names[name], "printed")
+        for name, text in _official_spelling(evidence).items():
+            give(name, text, "printed")
         give("surname", zone.surname, "mrz")
         give("given_names", zone.given_names, "mrz")
         give("document_number", zone.document_number, "mrz")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Final
 
+import cv2
 import numpy as np
 
 from verification import back as back_side
@@ -20,11 +21,14 @@ from verification.detector import detect
 from verification.front import Front
 from verification.images import decode, encode_jpeg
 from verification.printed import Printed
+from verification.zone import read_zone
 
 _FEWEST_WORDS: Final = 6
 """Words or lines on a side from which on it is taken as printed matter: a card has twenty and more."""
 _SURE_WORD: Final = 0.6
 """Confidence of a word that counts; the readers see words in noise and grain as well, with less."""
+_COVER: Final = 1.15
+"""How much larger than the zone's own outline the cover over it is."""
 _PORTRAIT_SIDE: Final = 640
 
 
@@ -83,16 +87,13 @@ def read(front: bytes, back: bytes | None, today: date | datetime) -> DocumentRe
     first = front_side.look(front_pixels)
     second = back_side.look(front_pixels if back_pixels is None else back_pixels)
     looked = time.perf_counter()
-    text = printed.read(first.flat, thorough=False)
-    if back_pixels is not None:
-        text = printed.together(text, printed.read(second.flat, thorough=False))
+    sheets = [_without_zone(first.flat)] if back_pixels is None else [first.flat, second.flat]
+    text = _print_of(sheets, thorough=False)
     day = today.date() if isinstance(today, datetime) else today
     evidence = _evidence(second, text, back_pixels is not None, day)
     printed_check = crosscheck.check_printed(evidence)
     if printed_check.outcome in {Outcome.FAILED, Outcome.INCONCLUSIVE}:
-        text = printed.together(text, printed.read(first.flat, thorough=True))
-        if back_pixels is not None:
-            text = printed.together(text, printed.read(second.flat, thorough=True))
+        text = printed.together(text, _print_of(sheets, thorough=True))
         evidence = replace(evidence, printed=text)
         printed_check = crosscheck.check_printed(evidence)
     ended = time.perf_counter()
@@ -116,6 +117,29 @@ def read(front: bytes, back: bytes | None, today: date | datetime) -> DocumentRe
         back_jpeg=None if back_pixels is None else encode_jpeg(second.flat),
         portrait_jpeg=None if first.portrait is None else encode_jpeg(first.portrait, 95),
     )
+
+
+def _print_of(sheets: Sequence[Pixels], thorough: bool) -> Printed:
+    """What is printed on the side with the portrait, and the figures of the other side.
+
+    The words of the other side are left out: the zone stands there, and its own name must not agree with it.
+    """
+    text = printed.read(sheets[0], thorough)
+    for sheet in sheets[1:]:
+        text = printed.together(text, replace(printed.read(sheet, thorough), words=(), lines=(), names={}))
+    return text
+
+
+def _without_zone(sheet: Pixels) -> Pixels:
+    """A page with its zone covered, for the same reason."""
+    found = read_zone(sheet)
+    if found is None:
+        return sheet
+    middle = found.quad.mean(axis=0)
+    covered = sheet.copy()
+    outline = np.rint(middle + (found.quad - middle) * _COVER).astype(np.int32)
+    cv2.fillConvexPoly(covered, outline, [float(value) for value in np.median(sheet, axis=(0, 1))])
+    return covered
 
 
 def overall(reading: DocumentReading) -> Outcome:

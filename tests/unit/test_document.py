@@ -124,6 +124,14 @@ def test_the_back_of_another_card_does_not_go_with_the_front(card: specimen.Spec
     assert "printed_iin_mismatch" in reasons(reading, "printed_text")
 
 
+@pytest.mark.skipif(tesseract.language() is None, reason="printed names need the system's tesseract with kaz or rus")
+def test_the_zones_own_name_is_not_taken_for_print(card: specimen.Specimen, face: Pixels) -> None:
+    other = specimen.make_holder(surname="СОВСЕМИНОЙ", given_names="ТҰРАРБЕК", iin=card.holder.iin, seed=8, today=TODAY)
+    front = encode_jpeg(specimen.draw_front(other, face, 8))
+    reading = document.read(front, card.back_jpeg, TODAY)
+    assert reasons(reading, "printed_text") == ("printed_name_mismatch",)
+
+
 def test_another_bar_code_does_not_go_with_the_zone(card: specimen.Specimen) -> None:
     other = specimen.make_holder(seed=31, today=TODAY)
     back = encode_jpeg(specimen.draw_back(other, card.mrz_lines, 31))
