@@ -22,8 +22,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
 from playwright.async_api import Error as BrowserError
+from skimage import data
 
 from server.proofing import STEPS
 from tests.browser import actor
@@ -193,6 +196,10 @@ class Journey:
             self.score = float(await score.get_attribute("data-score") or "nan")
         result = await outcome.get_attribute("data-outcome") or before
         self.stages.done("compare")
+        if self.screenshots is not None:
+            probe = by(page, "match-probe").first
+            while await probe.count() and not await probe.evaluate("image => image.complete && image.naturalWidth > 0"):
+                await asyncio.sleep(0.1)
         await self.picture(page, "consultant-compared")
         return result
 
@@ -320,6 +327,13 @@ async def draw_card(portrait: Path, folder: Path, **given: str) -> tuple[Path, P
     return folder / "front_photo.jpg", folder / "back_photo.jpg"
 
 
+def consultants_camera(folder: Path) -> Path:
+    """What the consultant's camera sees: NASA's portrait of the astronaut Eileen Collins, public domain."""
+    face = folder / "consultant.png"
+    cv2.imwrite(str(face), np.ascontiguousarray(data.astronaut()[:300, 60:400, ::-1]))
+    return camera_file(face, folder / "consultant.mjpeg", 2.0)
+
+
 class Opened(AsyncExitStack):
     """A server and two browsers, closed at the end: ``async with Opened() as stack: await stack.open(...)``."""
 
@@ -334,7 +348,8 @@ class Opened(AsyncExitStack):
         await self.served.start()
         playwright = await self.enter_async_context(async_playwright())
         self.phone = await self.enter_async_context(launch(playwright, camera))
-        desk = await self.enter_async_context(launch(playwright))
+        own = await asyncio.to_thread(consultants_camera, folder)
+        desk = await self.enter_async_context(launch(playwright, own))
         self.consultant = await (await desk.new_context(viewport=DESKTOP)).new_page()
         self.consultant.set_default_timeout(PATIENCE)
 
