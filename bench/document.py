@@ -255,6 +255,30 @@ def altered() -> list[dict[str, Any]]:
     ]
 
 
+def fronts() -> list[dict[str, Any]]:
+    """The other side: is the picture taken, is the IIN read, and are the printed names, with the same damages."""
+    face = cut_portrait(decode(FACE.read_bytes()))
+    tried = usable = right = wrong = names = 0
+    for kind in DAMAGES:
+        for number in range(max(2, CARDS // 3)):
+            holder = specimen.make_holder(seed=300 + number, today=TODAY)
+            taken = photograph(specimen.draw_front(holder, face, 300 + number), shot(kind, number)[0], number)
+            seen = document.assess(taken.jpeg, Side.FRONT)
+            tried += 1
+            usable += seen.usable
+            right += seen.attributes.get("iin") == holder.iin
+            wrong += seen.attributes.get("iin", holder.iin) != holder.iin
+            names += seen.attributes.get("surname") == holder.surname
+    rows = [
+        row("document.fronts_taken", usable / tried, f"share of {tried}", None, None, None),
+        row("document.fronts_iin_read", right / tried, f"share of {tried}", None, None, None),
+        row("document.fronts_iin_wrong", wrong, f"of {tried}", None, "0", wrong == 0),
+    ]
+    if tesseract.language() is not None:
+        rows.append(row("document.fronts_surname_read", names / tried, f"share of {tried}", None, None, None))
+    return rows
+
+
 def tilted() -> list[dict[str, Any]]:
     """Rendered sequences of a tilted card: genuine ones that pass, and copies, overlays and still cards that do."""
     face = cut_portrait(decode(FACE.read_bytes()))
@@ -309,6 +333,6 @@ def measure() -> list[dict[str, Any]]:
     """All rows. About ten minutes of one core."""
     cv2.setNumThreads(1)
     began = time.monotonic()
-    rows = [*published(), *photographed(), *altered(), *tilted(), *cost()]
+    rows = [*published(), *photographed(), *altered(), *fronts(), *tilted(), *cost()]
     rows.append(row("document.bench_took", time.monotonic() - began, "seconds", None, None, None))
     return rows
