@@ -184,6 +184,7 @@ class Journey:
 
     async def compare(self) -> str:
         page = self.consultant
+        self.stages.done("script")
         before = await page.evaluate(
             "() => document.querySelector('[data-testid=match-outcome]')?.dataset.outcome ?? ''"
         )
