@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -137,44 +137,41 @@ async def _serve(
     page = Page(socket, snapshot)
     pages = context.request.app[PAGES]
     pages.add(page)
+    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     pushing: asyncio.Task[None] | None = None
     try:
         async with context.desk.bus.subscribe(*topics) as changes:
             await opened(page)
-            pushing = asyncio.create_task(_push(page, changes))
+            pushing = asyncio.create_task(_push(page, changes, left))
             await _read(context, leg, socket, page, current)
     finally:
         pages.discard(page)
+        # By a word, not by cancelling: a statement of aiosqlite that is cancelled twice never ends, and with it the
+        # process (its forced close stops the thread that the graceful one still waits for).
+        left.set_result(None)
         if pushing is not None:
-            pushing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pushing
+            await asyncio.wait({pushing})
         await closed(page)
     return socket
 
 
-async def _push(page: Page, changes: Any) -> None:
-    """Send the snapshot at once, on every change, and now and then because time passes."""
-    await page.refresh()
+async def _push(page: Page, changes: AsyncIterator[str], left: asyncio.Future[None]) -> None:
+    """Send the snapshot at once, on every change, and now and then because time passes; until the page has left."""
     pending = asyncio.ensure_future(anext(changes))
     try:
-        while True:
-            done, _ = await asyncio.wait({pending}, timeout=QUEUE_REFRESH_SECONDS)
-            if done:
-                try:
-                    pending.result()
-                except StopAsyncIteration:
-                    return
-                pending = asyncio.ensure_future(anext(changes))
+        while not left.done():
             try:
                 await page.refresh()
             except Exception as error:
                 # One snapshot that cannot be built must not silence the page for good: the next change tries again.
                 log.error("snapshot_failed", error=type(error).__name__, exc_info=True)
+            either: set[asyncio.Future[Any]] = {pending, left}
+            await asyncio.wait(either, timeout=QUEUE_REFRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if pending.done():
+                pending.result()
+                pending = asyncio.ensure_future(anext(changes))
     finally:
         pending.cancel()
-        with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
-            await pending
 
 
 async def _read(
