@@ -11,7 +11,8 @@ import os
 import pickle
 import resource
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from random import SystemRandom
@@ -68,11 +69,22 @@ def _read_document(front: bytes, back: bytes, today: datetime) -> DocumentReadin
     return document.read(front, back, today)
 
 
-def _compare(portrait: bytes, probes: Sequence[Frame]) -> Comparison:
+def _prepare(portrait: bytes) -> Any:
+    from verification import face
+
+    return face.prepare(portrait)
+
+
+def _see(probe: Frame) -> tuple[Any, bytes]:
     from verification import face, images
 
-    comparison = face.compare(portrait, probes)
-    return replace(comparison, frames_jpeg=tuple(images.encode_jpeg(frame.pixels) for frame in probes))
+    return face.see(probe), images.encode_jpeg(probe.pixels)
+
+
+def _conclude(prepared: Any, seen: Sequence[Any]) -> Comparison:
+    from verification import face
+
+    return face.conclude(prepared, seen)
 
 
 def _guide(frame: Frame) -> Guidance:
@@ -161,9 +173,21 @@ class WorkerChecker:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function (of a module's top level) in a worker. Raises CheckUnavailable, and what it raises."""
+        with self._place():
+            return await self._schedule(function, *args, **kwargs)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One check under way, of as many as there is room for."""
         if self._under_way >= self._room:
             raise CheckUnavailable("check_busy", "Too many checks are under way; try again in a moment.")
         self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def _schedule(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             future: Any = self._pool.schedule(function, args=list(args), kwargs=kwargs, timeout=self._seconds)
             result: T = await asyncio.wrap_future(future)
@@ -172,8 +196,6 @@ class WorkerChecker:
             raise CheckUnavailable("check_timed_out", "The check took too long and was ended.") from error
         except (ProcessExpired, MemoryError) as error:
             raise CheckUnavailable("check_crashed", "The check stopped unexpectedly; nothing else is lost.") from error
-        finally:
-            self._under_way -= 1
 
     async def assess_side(self, image: bytes, side: Side) -> SideReading:
         return await self.run(_assess_side, image, side)
@@ -181,8 +203,19 @@ class WorkerChecker:
     async def read_document(self, front: bytes, back: bytes, today: datetime) -> DocumentReading:
         return await self.run(_read_document, front, back, today)
 
-    async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison:
-        return await self.run(_compare, portrait, list(probes))
+    async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
+        with self._place():
+            parts: list[asyncio.Task[Any]] = [asyncio.create_task(self._schedule(_prepare, portrait))]
+            try:
+                async for probe in probes:
+                    parts.append(asyncio.create_task(self._schedule(_see, probe)))
+                prepared, *seen = await asyncio.gather(*parts)
+            finally:
+                for part in parts:
+                    part.cancel()
+                await asyncio.gather(*parts, return_exceptions=True)
+            comparison: Comparison = await self._schedule(_conclude, prepared, [one for one, _ in seen])
+            return replace(comparison, frames_jpeg=tuple(jpeg for _, jpeg in seen))
 
     async def guide(self, frame: Frame) -> Guidance:
         return await self.run(_guide, frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -179,7 +179,9 @@ class Checker(Protocol):
 
     async def read_document(self, front: bytes, back: bytes, today: datetime) -> DocumentReading: ...
 
-    async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison: ...
+    async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
+        """Each frame is looked at as it comes, while the next is on its way; what ``probes`` raises comes out here."""
+        ...
 
     async def guide(self, frame: Frame) -> Guidance: ...
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -287,7 +287,8 @@ class FakeChecker:
             portrait_jpeg=b"portrait of " + front,
         )
 
-    async def compare(self, portrait: bytes, probes: Sequence[Frame]) -> Comparison:
+    async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
+        taken = [probe async for probe in probes]
         await self._called("compare")
         score = {Outcome.PASSED: 0.6, Outcome.INCONCLUSIVE: 0.35}.get(
             self.outcomes.get("face_match", Outcome.PASSED), 0.1
@@ -295,10 +296,10 @@ class FakeChecker:
         return Comparison(
             result=self._result("face_match", score=score, threshold=0.348, fmr=0.001),
             second=self._result("face_second_opinion", score=score, threshold=0.3, fmr=0.001),
-            probes=tuple(Probe(index, 0.9, score) for index in range(len(probes))),
-            best=0 if probes else None,
-            probe_jpeg=b"best face" if probes else None,
-            frames_jpeg=tuple(b"frame %d" % frame.rtp_timestamp for frame in probes),
+            probes=tuple(Probe(index, 0.9, score) for index in range(len(taken))),
+            best=0 if taken else None,
+            probe_jpeg=b"best face" if taken else None,
+            frames_jpeg=tuple(b"frame %d" % frame.rtp_timestamp for frame in taken),
         )
 
     async def guide(self, frame: Frame) -> Guidance:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verification import calibration, images, matcher_sface, quality, quality_landmarks, scoring, still_face, templates
 from verification.calibration import Calibration, SecondZones
@@ -23,7 +24,30 @@ from verification.detector import Face, detect, subject_first
 SAME_FACE: Final = 0.348
 """Cosine of two live frames under which they do not show one person: SFace's threshold at a false match rate of 1e-3.
 Frames of one clip score far higher (0.9 and more)."""
+Descriptor = NDArray[np.float32]
+"""The second engine's vector."""
 _MARGIN: Final = 0.35  # around the face's box in the picture for the panel, in box sizes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """The portrait's side of a comparison; lives as long as that."""
+
+    reason: str | None
+    """Why this portrait cannot be compared."""
+    card: templates.Portrait | None
+    second: Descriptor | None
+    """The second engine's; None where its opinion is not asked."""
+    calibration_file: Path | None
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One live frame's side of a comparison; lives as long as that."""
+
+    live: templates.Live
+    milliseconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +70,60 @@ def compare(
     read, ModelUnavailable when a model file is missing or altered, CalibrationInvalid for a ``calibration_file`` that
     cannot be used (None is the product's own). With ``second_opinion`` dlib judges the best probe too.
     """
+    prepared = prepare(portrait, second_opinion=second_opinion, calibration_file=calibration_file)
+    return conclude(prepared, [see(probe, calibration_file=calibration_file) for probe in probes])
+
+
+def prepare(portrait: bytes, *, second_opinion: bool = True, calibration_file: Path | None = None) -> Prepared:
+    """What can be done before there is a live frame. Raises as ``compare`` does."""
     started = time.perf_counter()
     rule = calibration.load(calibration_file)
     pixels, faces = still_face.find(images.decode(portrait))
-    live = [_see(probe, rule) for probe in probes]
+    reason = _unusable_portrait(faces)
+    card = None if reason else templates.of_portrait(pixels, faces[0], rule.embedder)
+    return Prepared(
+        reason,
+        card,
+        _embed_second(card.pixels, card.face) if card and second_opinion else None,
+        calibration_file,
+        _milliseconds(started),
+    )
+
+
+def see(probe: bytes | Frame, *, calibration_file: Path | None = None) -> Seen:
+    """One live frame detected, judged and embedded, as it comes. Raises as ``compare`` does."""
+    started = time.perf_counter()
+    pixels = probe.pixels if isinstance(probe, Frame) else images.decode(probe)
+    live = templates.of_frame(pixels, calibration.load(calibration_file).embedder)
+    return Seen(live, _milliseconds(started))
+
+
+def conclude(prepared: Prepared, seen: Sequence[Seen]) -> Comparison:
+    """The comparison of a prepared portrait with all frames seen; its milliseconds are the sum of all three steps."""
+    started = time.perf_counter()
+    rule = calibration.load(prepared.calibration_file)
+    live = [one.live for one in seen]
     order = templates.best(live)
     details: dict[str, object] = {}
     scores: list[float | None] = [None] * len(live)
     second = _second(Outcome.NOT_RUN, ("second_opinion_not_run",))
-    reason = _unusable_portrait(faces) or (None if order else _unusable_probes(live))
-    if reason is not None:
-        verdict = _Verdict(Outcome.INCONCLUSIVE, (reason,))
+    card = prepared.card
+    reason = prepared.reason or (None if order else _unusable_probes(live))
+    if reason is not None or card is None:
+        verdict = _Verdict(Outcome.INCONCLUSIVE, (reason,) if reason else ())
     else:
-        card = templates.of_portrait(pixels, faces[0], rule.embedder)
         chosen = order[: templates.AVERAGED]
         scores = [None if item.vector is None else _score(card, item.vector, rule) for item in live]
         together = templates.average([vector for i in chosen if (vector := live[i].vector) is not None])
-        if second_opinion:
-            second = _ask_second(card, live[chosen[0]], rule.second)
+        if prepared.second is not None:
+            second = _ask_second(prepared.second, live[chosen[0]], rule.second)
         verdict = _decide(_score(card, together, rule), second, rule)
         if not _one_person(live, chosen):
             verdict = _Verdict(Outcome.INCONCLUSIVE, ("probes_differ",), verdict.score)
         details = _details(live, chosen, rule)
+    spent = prepared.milliseconds + sum(one.milliseconds for one in seen) + _milliseconds(started)
     return Comparison(
-        _result(started, verdict, rule, details),
+        _result(spent, verdict, rule, details),
         second,
         tuple(
             Probe(index, item.quality.unified, None if value is None else round(value, 3), item.quality.problems)
@@ -94,11 +148,6 @@ def guide(frame: Frame) -> Guidance:
         more, also = quality_landmarks.components(frame, face)
         problems, components = (*problems, *also), {**components, **more}
     return Guidance(problems, components, box, _milliseconds(started))
-
-
-def _see(probe: bytes | Frame, rule: Calibration) -> templates.Live:
-    pixels = probe.pixels if isinstance(probe, Frame) else images.decode(probe)
-    return templates.of_frame(pixels, rule.embedder)
 
 
 def _score(card: templates.Portrait, live: matcher_sface.Vector, rule: Calibration) -> float:
@@ -140,12 +189,17 @@ def _decide(score: float, second: CheckResult, rule: Calibration) -> _Verdict:
     return _Verdict(outcome, (reason, *alone), score)
 
 
-def _ask_second(card: templates.Portrait, probe: templates.Live, zones: SecondZones) -> CheckResult:
+def _embed_second(pixels: Pixels, face: Face) -> Descriptor:
     from verification import matcher_dlib  # heavy, and takes the interpreter's lock: only when asked for
 
+    return matcher_dlib.embed(pixels, face)
+
+
+def _ask_second(card: Descriptor, probe: templates.Live, zones: SecondZones) -> CheckResult:
+    from verification import matcher_dlib
+
     started = time.perf_counter()
-    one = matcher_dlib.embed(card.pixels, card.face)
-    distance = matcher_dlib.distance(one, matcher_dlib.embed(probe.pixels, probe.faces[0]))
+    distance = matcher_dlib.distance(card, _embed_second(probe.pixels, probe.faces[0]))
     if distance <= zones.same:
         outcome, reason = Outcome.PASSED, "same_person"
     elif distance >= zones.different:
@@ -182,7 +236,7 @@ def _details(live: Sequence[templates.Live], chosen: Sequence[int], rule: Calibr
     }
 
 
-def _result(started: float, verdict: _Verdict, rule: Calibration, details: Mapping[str, object]) -> CheckResult:
+def _result(milliseconds: float, verdict: _Verdict, rule: Calibration, details: Mapping[str, object]) -> CheckResult:
     return CheckResult(
         "face_match",
         verdict.outcome,
@@ -192,7 +246,7 @@ def _result(started: float, verdict: _Verdict, rule: Calibration, details: Mappi
         rule.accept.fmr,
         f"yunet+{rule.embedder.name}",
         rule.version,
-        _milliseconds(started),
+        round(milliseconds, 1),
         details,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +60,27 @@ async def live_frames(desk: Desk, session: Session, count: int, within: float) -
     return frames
 
 
+async def _probes(desk: Desk, session: Session, taken: list[Frame]) -> AsyncIterator[Frame]:
+    """Frames for a comparison one by one, so that each is looked at while the next is awaited; also into ``taken``.
+
+    Raises as ``live_frames`` does, when there was none at all.
+    """
+    count, seconds = desk.limits.probes, desk.limits.probe_seconds
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while len(taken) < count and (left := until - loop.time()) > 0:
+        due = until - seconds + seconds * len(taken) / count  # spread evenly, however fast the camera is
+        await asyncio.sleep(due - loop.time())
+        try:
+            (frame,) = await live_frames(desk, session, 1, left)
+        except DomainError:
+            if taken:
+                return
+            raise
+        taken.append(frame)
+        yield frame
+
+
 async def compare(desk: Desk, session: Session, operator_id: str) -> Session:
     """Compare fresh frames of the live video with the portrait on the card, and keep result and frames.
 
@@ -66,12 +88,13 @@ async def compare(desk: Desk, session: Session, operator_id: str) -> Session:
     """
     actor = f"operator:{operator_id}"
     async with one_at_a_time(desk, session.id):
-        frames = await live_frames(desk, session, desk.limits.probes, desk.limits.probe_seconds)
+        session.require(State.IN_CALL)
         if "portrait" not in session.images:
             raise DomainError("no_portrait", "No portrait could be cut from the card.")
         portrait = await desk.vault.get(session.id, session.images["portrait"])
+        frames: list[Frame] = []
         try:
-            comparison = await desk.checker.compare(portrait, frames)
+            comparison = await desk.checker.compare(portrait, _probes(desk, session, frames))
         except CheckUnavailable as error:
             await desk.store.append(
                 desk.event(session, "check_unavailable", actor, check="face_match", code=error.code)

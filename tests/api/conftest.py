@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, CookieJar
+from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, CookieJar, web
 from aiohttp.test_utils import TestServer
 
 from server import app as composition
@@ -36,6 +36,13 @@ async def code_of(response: ClientResponse) -> str:
     assert set(body["error"]) == {"code", "message", "details"}
     assert "Traceback" not in json.dumps(body)
     return str(body["error"]["code"])
+
+
+class Served(TestServer):
+    """As the service runs: a browser that goes away cancels no handler, which aiohttp's own test server would."""
+
+    async def _make_runner(self, **kwargs: Any) -> web.AppRunner:
+        return await super()._make_runner(**{**kwargs, "handler_cancellation": False})
 
 
 @dataclass
@@ -206,7 +213,7 @@ async def house_on(url: str, **limits: Any) -> AsyncIterator[House]:
         vault=vault,
         clock=clock,
         person_key=b"k" * 32,
-        limits=Limits(**limits),
+        limits=Limits(**{"probe_seconds": 0.01, **limits}),
         specimens=True,
     )
 
@@ -215,7 +222,7 @@ async def house_on(url: str, **limits: Any) -> AsyncIterator[House]:
 
     application = composition.build(Settings(), WEB, opener)
     async with AsyncExitStack() as stack:
-        server = TestServer(application)
+        server = Served(application)
         await server.start_server()
         stack.push_async_callback(server.close)
         yield House(desk, clock, media, checker, vault, issuer, str(server.make_url("")).rstrip("/"), stack)

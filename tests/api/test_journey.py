@@ -344,6 +344,7 @@ async def test_guidance_reaches_both_pages_when_it_changes(house: House) -> None
 async def test_a_challenge_whose_video_is_lost_did_not_run(house: House) -> None:
     _, operator, call = await house.in_call()
     house.media.lose(call, Leg.APPLICANT, "closed")
+    await operator.until("suspended")
     house.media.connect(call, Leg.APPLICANT)
     await operator.until("in_call")
     house.checker.failures["follow_challenge"] = CheckUnavailable("check_crashed", "The check stopped.")
