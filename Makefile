@@ -8,7 +8,7 @@ LIVENESS ?= offered
 ATTACK ?= none
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-acting test-fast lint types unit browser-there e2e bench lock openapi clean
+.PHONY: help run test test-acting test-fast lint types unit tools-there e2e bench lock openapi clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,10 +16,10 @@ help: ## List the verbs
 run: $(VENV)/.run ## Set up what is missing and start the service (Ctrl+C ends it)
 	@$(BIN)/python -m server run
 
-test: $(VENV)/.dev browser-there lint types ## Set up the test tools and a browser, then run every test
+test: $(VENV)/.dev tools-there lint types ## Set up the test tools and a browser, then run every test
 	@$(BIN)/python -m pytest tests -m "not acting"
 
-test-acting: $(VENV)/.dev browser-there ## The right person's session with a challenge: wants clips and an idle machine
+test-acting: $(VENV)/.dev tools-there ## The right person's session with a challenge: wants clips and an idle machine
 	@$(BIN)/python -m pytest tests -m acting
 
 test-fast: $(VENV)/.dev lint types unit ## Lint, types and unit tests: under a minute
@@ -33,11 +33,11 @@ types: $(VENV)/.dev ## Types
 unit: $(VENV)/.dev ## Unit tests
 	@$(BIN)/python -m pytest -q tests/unit tests/architecture -m "not slow"
 
-e2e: $(VENV)/.dev browser-there ## One whole session in two browsers: PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused [LIVENESS=required] [ATTACK=still|replay|other_card|expired_card]
+e2e: $(VENV)/.dev tools-there ## One whole session in two browsers: PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused [LIVENESS=required] [ATTACK=still|replay|other_card|expired_card]
 	@test -n "$(PORTRAIT)" && test -n "$(VIDEO)" || { echo "usage: make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused"; exit 2; }
 	@$(BIN)/python -m tests.browser.journey --portrait "$(PORTRAIT)" --video "$(VIDEO)" --expect "$(EXPECT)" --liveness "$(LIVENESS)" --attack "$(ATTACK)"
 
-bench: $(VENV)/.dev browser-there ## Measure; writes bench/results.json (ONLY=name for one part)
+bench: $(VENV)/.dev tools-there ## Measure; writes bench/results.json (ONLY=name for one part)
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 lock: $(VENV)/.dev ## Compile the locked requirements anew from pyproject.toml
@@ -64,5 +64,5 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/bin/python
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $(VENV)/.run $@
 
-browser-there:
-	@bash tests/install_browser.sh
+tools-there:
+	@bash tests/install_tools.sh

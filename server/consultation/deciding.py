@@ -28,6 +28,8 @@ from server.proofing import (
 from verification.contract import Frame, Outcome
 
 SECOND_PERSON_PRIORITY = 2
+FIRST_FRAME_SECONDS = 3.0
+"""What nobody looked at begins with a key frame, which a slow line carries late."""
 CALL_CHECKS = frozenset({"face_match", "face_second_opinion", "liveness"})
 """Checks that speak of one call: a second person's call needs its own."""
 
@@ -67,16 +69,16 @@ async def _probes(desk: Desk, session: Session, taken: list[Frame]) -> AsyncIter
     """
     count, seconds = desk.limits.probes, desk.limits.probe_seconds
     loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while len(taken) < count and (left := until - loop.time()) > 0:
-        due = until - seconds + seconds * len(taken) / count  # spread evenly, however fast the camera is
+    taken += await live_frames(desk, session, 1, FIRST_FRAME_SECONDS)
+    began = loop.time()
+    yield taken[0]
+    while len(taken) < count and (left := began + seconds - loop.time()) > 0:
+        due = began + seconds * len(taken) / count  # spread evenly, however fast the camera is
         await asyncio.sleep(due - loop.time())
         try:
             (frame,) = await live_frames(desk, session, 1, left)
         except DomainError:
-            if taken:
-                return
-            raise
+            return  # the video stopped: what came is compared
         taken.append(frame)
         yield frame
 
@@ -131,7 +133,7 @@ async def compare(desk: Desk, session: Session, operator_id: str) -> Session:
 async def capture_still(desk: Desk, session: Session, operator_id: str) -> Session:
     """Keep a still of the card as the live video shows it now. Raises no_live_video, CheckUnavailable."""
     async with one_at_a_time(desk, session.id):
-        frame = (await live_frames(desk, session, 1, 1.0))[-1]
+        (frame,) = await live_frames(desk, session, 1, FIRST_FRAME_SECONDS)
         jpeg, found = await desk.checker.card_still(frame)
         sha256 = await desk.vault.put(session.id, jpeg)
     at = desk.clock.now()

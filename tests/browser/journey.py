@@ -442,7 +442,7 @@ async def run(
                 await journey.reject()
                 await journey.wrap_up()
         except (BrowserError, AssertionError) as error:
-            report["error"] = str(error).splitlines()[0]
+            report["error"] = " ".join(line.strip() for line in str(error).splitlines()[:4])
             await journey.picture(journey.citizen, "failed-citizen")
             await journey.picture(journey.consultant, "failed-consultant")
         try:

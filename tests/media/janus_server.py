@@ -29,10 +29,10 @@ def _free_port() -> int:
 
 @asynccontextmanager
 async def running_janus() -> AsyncIterator[tuple[str, str, str]]:
-    """(URL of the API, its secret, address for media). Skips where Janus cannot run."""
+    """(URL of the API, its secret, address for media). Fails where Janus is not installed; skips on loopback alone."""
     address = own_address()
     if shutil.which("janus") is None:
-        pytest.skip("janus is not installed: `apt-get install janus`")
+        pytest.fail("janus is not installed. Debian, Ubuntu: apt-get install janus")
     if address == "127.0.0.1":
         pytest.skip("this host has only loopback, which Janus does not use for media")
     with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -33,7 +34,10 @@ def reason_not_to_run() -> str | None:
     if os.geteuid() != 0:
         return "network namespaces need root"
     missing = [name for name in ("ip", "nft", "tc") if shutil.which(name) is None]
-    return f"not installed: {', '.join(missing)}" if missing else None
+    if missing:
+        return f"not installed: {', '.join(missing)} (Debian, Ubuntu: apt-get install iproute2 nftables)"
+    allowed = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode == 0
+    return None if allowed else "this container may not make network namespaces"
 
 
 async def run(*command: str, check: bool = True) -> None:
