@@ -201,6 +201,7 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
         ice_servers=lambda: ice_servers(
             settings.turn_urls, settings.turn_secret.get_secret_value(), settings.turn_minutes
         ),
+        ice_policy="relay" if settings.turn_only else "all",
         ready=ready,
     )
     await desk.store.append(

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     media_max_calls: int = Field(100, ge=1, description="Calls that the process carries at once, at most.")
     turn_urls: CommaList = Field((), description="TURN servers for the pages, e.g. turn:host:3478?transport=udp.")
     turn_secret: SecretStr = Field(SecretStr(""), description="Secret shared with coturn (use-auth-secret).")
+    turn_only: bool = Field(False, description="Browsers send media through the TURN servers alone, never directly.")
     turn_minutes: float = Field(60.0, gt=0, description="A TURN credential lasts this long.")
     calibration: Path | None = Field(None, description="Calibration file of the face matcher (verification evaluate).")
     ca_organisation: str = Field("Betpe-bet demonstration", description="Organisation in the embedded CA's names.")
@@ -84,6 +85,8 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         if self.turn_urls and not self.turn_secret.get_secret_value():
             raise ValueError("turn_urls needs turn_secret")
+        if self.turn_only and not self.turn_urls:
+            raise ValueError("turn_only needs turn_urls")
         if self.ca_oid_arc and not re.fullmatch(r"[0-2](\.(0|[1-9]\d*)){1,40}", self.ca_oid_arc, re.ASCII):
             raise ValueError("ca_oid_arc must be an object identifier, as 1.3.6.1.4.1.99999")
         if self.media_ports:

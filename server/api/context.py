@@ -24,6 +24,8 @@ class Service:
     secure: bool
     retention_days: int
     ice_servers: Callable[[], list[dict[str, Any]]]
+    ice_policy: str
+    """RTCConfiguration.iceTransportPolicy of the pages: "all", or "relay" for TURN alone."""
     """Made anew for each page: TURN credentials are short-lived."""
     ready: Callable[[], Any]
     """Awaitable of {part: whether it answers}."""

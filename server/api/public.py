@@ -35,6 +35,7 @@ async def service(context: Context) -> Mapping[str, Any]:
         "steps": list(STEPS),
         "required_checks": list(context.desk.policy.rules),
         "ice_servers": known.ice_servers(),
+        "ice_policy": known.ice_policy,
     }
 
 

@@ -17,7 +17,7 @@ from tests.browser.desk_stub import AT, ORIGIN, static_file
 PATIENCE_SECONDS = 20
 SERVICE = {
     "profile": "demo", "version": "test", "languages": ["kk", "ru", "en"], "purposes": ["first_eds", "renew_eds"],
-    "consent_version": "2026-11", "retention_days": 2555, "specimen": True, "ice_servers": [],
+    "consent_version": "2026-11", "retention_days": 2555, "specimen": True, "ice_servers": [], "ice_policy": "all",
 }  # fmt: skip
 ATTRIBUTES = {
     "surname": "ҮЛГІБЕКОВА-ҚОСПАЕВА", "given_names": "АЙГЕРІМ", "patronymic": "ҮЛГІҚЫЗЫ", "iin": "550121175259",

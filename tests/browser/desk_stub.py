@@ -26,7 +26,7 @@ AT = "2026-11-22T10:00:00.000Z"
 SERVICE = {
     "profile": "demo", "version": "test", "languages": ["kk", "ru", "en"], "undo_seconds": 5,
     "reject_reasons": REJECT_REASONS, "refer_reasons": REFER_REASONS, "pause_reasons": PAUSE_REASONS,
-    "steps": STEPS, "ice_servers": [], "required_checks": list(DEFAULT_POLICY.rules),
+    "steps": STEPS, "ice_servers": [], "ice_policy": "all", "required_checks": list(DEFAULT_POLICY.rules),
 }  # fmt: skip
 
 

@@ -39,6 +39,7 @@ import { Socket } from "../shared/socket.js";
  * @property {boolean} specimen
  * @property {string[]} purposes
  * @property {RTCIceServer[]} ice_servers
+ * @property {RTCIceTransportPolicy} ice_policy
  */
 
 const STEPS = ["device", "card-front", "card-back", "specimen", "check"];

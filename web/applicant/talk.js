@@ -111,6 +111,7 @@ class ScreenTalk extends Screen {
       id: current.id,
       stream: this.stream,
       iceServers: this.journey.service?.ice_servers,
+      icePolicy: this.journey.service?.ice_policy,
       send: (message) => this.journey.socket.send(message),
     });
     this.call = call;

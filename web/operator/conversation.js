@@ -120,6 +120,7 @@ export class Conversation extends EventTarget {
       id,
       stream: this.own.stream,
       iceServers: this.desk.service?.ice_servers ?? [],
+      icePolicy: this.desk.service?.ice_policy,
       send: (message) => this.desk.socket.send(message),
     });
     this.call = call;

@@ -90,5 +90,6 @@
  * @property {string[]} pause_reasons
  * @property {string[]} steps
  * @property {RTCIceServer[]} ice_servers
+ * @property {RTCIceTransportPolicy} ice_policy
  */
 export {};

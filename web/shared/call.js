@@ -2,7 +2,7 @@
  * One live call with the server's media (docs/protocol.md, "The WebSocket").
  *
  * Contract
- *   const call = new Call({id: snapshot.call.id, stream, iceServers, send: (message) => socket.send(message)});
+ *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, send: (message) => socket.send(message)});
  *   call.start()                       makes a new RTCPeerConnection and sends its offer; call it again whenever the
  *                                      socket has opened again (an offer per reconnect)
  *   call.answered(message)             hand it the server's `answer`; those of another call or offer are ignored
@@ -28,13 +28,15 @@ const POOR_LOSS = 0.08;
 
 export class Call extends EventTarget {
   /**
-   * @param {{id: string, stream: MediaStream, iceServers?: RTCIceServer[], send: (message: object) => boolean}} options
+   * @param {{id: string, stream: MediaStream, iceServers?: RTCIceServer[], icePolicy?: RTCIceTransportPolicy,
+   *   send: (message: object) => boolean}} options
    */
-  constructor({ id, stream, iceServers = [], send }) {
+  constructor({ id, stream, iceServers = [], icePolicy = "all", send }) {
     super();
     this.id = id;
     this.stream = stream;
     this.iceServers = iceServers;
+    this.icePolicy = icePolicy;
     this.send = send;
     /** @type {RTCPeerConnection | null} */
     this.peer = null;
@@ -55,7 +57,11 @@ export class Call extends EventTarget {
   async start() {
     this.#close();
     this.#say(this.wasConnected ? "reconnecting" : "connecting");
-    const peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
+    const peer = new RTCPeerConnection({
+      iceServers: this.iceServers,
+      iceTransportPolicy: this.icePolicy,
+      bundlePolicy: "max-bundle",
+    });
     this.peer = peer;
     const remote = new MediaStream();
     peer.ontrack = ({ track }) => {
