@@ -69,11 +69,6 @@ def run() -> None:
 
     settings = _settings()
     configure_logging(settings.log_level)
-    try:
-        settings.refuse_insecure()
-    except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
 
     async def go() -> None:
         loop = asyncio.get_running_loop()
@@ -89,7 +84,7 @@ def run() -> None:
 
     try:
         asyncio.run(go())
-    except app.KEY_FAULTS as error:
+    except app.START_FAULTS as error:
         typer.echo(f"{error.message} ({error.code})", err=True)
         raise typer.Exit(1) from None
     except OSError as error:

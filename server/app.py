@@ -23,16 +23,16 @@ from server.api.errors import error_middleware
 from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
-from server.checker import WorkerChecker
+from server.checker import MatcherRefused, WorkerChecker
 from server.consultation import applying, calling, challenging, deciding, forgetting, guiding, recording
 from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
 from server.media.sealed import NotASealedFile, verify
-from server.ports import Conflict, Leg, Timer
+from server.ports import CheckUnavailable, Conflict, Leg, Timer
 from server.proofing import DomainError, State
-from server.settings import Profile, Settings
+from server.settings import Profile, ProfileRefused, Settings
 from server.store import SqlStore, migrate
 from server.turn import ice_servers
 from server.vault import DiskVault, VaultError
@@ -43,6 +43,8 @@ SETTINGS = web.AppKey("SETTINGS", Settings)
 OPENER: web.AppKey[Callable[[Settings], Awaitable[Desk]]] = web.AppKey("OPENER")
 KEY_FAULTS = (AuthorityError, keyfiles.KeyFileError, VaultError)
 """What is wrong with stored keys, each with ``code`` and ``message`` for the person who starts the service."""
+START_FAULTS = (*KEY_FAULTS, CheckUnavailable, MatcherRefused, ProfileRefused)
+"""What keeps the service from starting, each with ``code`` and ``message``."""
 DAY_SECONDS = 86_400.0
 SWEEP_SECONDS = 0.25
 """How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
@@ -123,8 +125,25 @@ def limits(settings: Settings) -> Limits:
 
 
 async def open_desk(settings: Settings) -> Desk:
-    """Every adapter, opened. Raises ValueError where the profile refuses a part."""
+    """Every adapter, opened. Raises START_FAULTS."""
     settings.refuse_insecure()
+    checker = WorkerChecker(
+        settings.workers,
+        settings.check_seconds,
+        settings.check_queue,
+        settings.worker_memory_mb,
+        settings.calibration,
+    )
+    try:
+        return await _open_desk(settings, checker)
+    except BaseException:
+        await checker.aclose()
+        raise
+
+
+async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
+    matcher = await checker.matcher()
+    settings.refuse_embedded_authority()
     prepare_folder(settings)
     await migrate(settings.database_url)
     loopback = settings.media_loopback
@@ -138,12 +157,11 @@ async def open_desk(settings: Settings) -> Desk:
             loopback=settings.profile is Profile.DEMO if loopback is None else loopback,
             max_calls=settings.media_max_calls,
         ),
-        checker=WorkerChecker(
-            settings.workers, settings.check_seconds, settings.check_queue, settings.worker_memory_mb
-        ),
+        checker=checker,
         issuer=open_issuer(settings),
         vault=open_vault(settings),
         clock=SystemClock(),
+        matcher=matcher,
         person_key=keyfiles.read_or_make(settings.data_dir / "keys" / "person.key", 32),
         limits=limits(settings),
         policy=policy(settings.liveness == "required"),
@@ -205,7 +223,14 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
         ready=ready,
     )
     await desk.store.append(
-        desk.system_event("server_started", "system", version=server.__version__, profile=str(settings.profile))
+        desk.system_event(
+            "server_started",
+            "system",
+            version=server.__version__,
+            profile=str(settings.profile),
+            matcher=desk.matcher.version if desk.matcher else None,
+            calibration=desk.matcher.calibration if desk.matcher else None,
+        )
     )
     if desk.issuer.demonstration:
         log.warning(

@@ -56,7 +56,7 @@ CATALOGUE: Mapping[str, str] = {
     "sign_in_failed": "A sign-in link was refused: code.",
     "signed_out": "An operator signed out: operator.",
     "availability_set": "An operator became ready or paused: operator, availability, reason.",
-    "server_started": "The server started: version, profile.",
+    "server_started": "The server started: version, profile, face matcher and its calibration.",
     "authority_made": "The embedded CA made its keys: certificate hashes.",
 }
 """Every kind of event that may be written, with what its data holds. An event of another kind is refused."""

@@ -15,12 +15,13 @@ from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from random import SystemRandom
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable
+from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable, Matcher
 from server.proofing import DomainError
 from verification.contract import Comparison, DocumentReading, Frame, Guidance, Side, SideReading
 
@@ -39,6 +40,38 @@ def _start_worker(memory_mb: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+
+
+class MatcherRefused(Exception):
+    """The face matcher cannot be used as configured. ``code``: those of verification.calibration and
+    verification.models."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[MatcherRefused], tuple[str, str]]:
+        return type(self), (self.code, self.message)
+
+
+def _matcher(calibration_file: Path | None) -> Matcher:
+    from verification import calibration, models
+
+    try:
+        rule = calibration.examine(calibration_file)
+    except (calibration.CalibrationInvalid, models.ModelUnavailable) as error:
+        raise MatcherRefused(error.code, error.message) from None
+    return Matcher(
+        rule.embedder.name,
+        rule.version,
+        rule.embedder.licence,
+        rule.sha256,
+        rule.condition,
+        rule.accept.threshold,
+        rule.accept.fmr,
+        rule.accept.fnmr,
+    )
 
 
 def _warm() -> bool:
@@ -69,22 +102,37 @@ def _read_document(front: bytes, back: bytes, today: datetime) -> DocumentReadin
     return document.read(front, back, today)
 
 
-def _prepare(portrait: bytes) -> Any:
+@contextmanager
+def _matching(calibration_file: Path | None, sha256: str) -> Iterator[None]:
+    """Work with the face matcher that the service started with. Raises CheckUnavailable matcher_unusable."""
+    from verification import calibration, models
+
+    try:
+        calibration.unaltered(calibration_file, sha256)
+        yield
+    except (calibration.CalibrationInvalid, models.ModelUnavailable) as error:
+        raise CheckUnavailable("matcher_unusable", error.message) from None
+
+
+def _prepare(portrait: bytes, calibration_file: Path | None, sha256: str) -> Any:
     from verification import face
 
-    return face.prepare(portrait)
+    with _matching(calibration_file, sha256):
+        return face.prepare(portrait, calibration_file=calibration_file)
 
 
-def _see(probe: Frame) -> tuple[Any, bytes]:
+def _see(probe: Frame, calibration_file: Path | None, sha256: str) -> tuple[Any, bytes]:
     from verification import face, images
 
-    return face.see(probe), images.encode_jpeg(probe.pixels)
+    with _matching(calibration_file, sha256):
+        return face.see(probe, calibration_file=calibration_file), images.encode_jpeg(probe.pixels)
 
 
-def _conclude(prepared: Any, seen: Sequence[Any]) -> Comparison:
+def _conclude(prepared: Any, seen: Sequence[Any], calibration_file: Path | None, sha256: str) -> Comparison:
     from verification import face
 
-    return face.conclude(prepared, seen)
+    with _matching(calibration_file, sha256):
+        return face.conclude(prepared, seen)
 
 
 def _guide(frame: Frame) -> Guidance:
@@ -159,13 +207,27 @@ def _specimen(selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
 class WorkerChecker:
     """Checker over a pool of forkserver processes (pebble ends the single worker that exceeds its time)."""
 
-    def __init__(self, workers: int, seconds: float, queue: int, memory_mb: int) -> None:
+    def __init__(
+        self, workers: int, seconds: float, queue: int, memory_mb: int, calibration: Path | None = None
+    ) -> None:
+        """``calibration``: the face matcher's, None for the product's own."""
         self._seconds = seconds
+        self._calibration = calibration
+        self._calibration_sha256 = ""
         self._room = workers + queue
         self._under_way = 0
         context = multiprocessing.get_context("forkserver")
         self._pool = ProcessPool(max_workers=workers, context=context, initializer=_start_worker, initargs=(memory_mb,))
         self._workers = workers
+
+    async def matcher(self) -> Matcher:
+        """Load and try the face matcher as configured, and hold every comparison to that calibration from now on.
+
+        Raises MatcherRefused, CheckUnavailable.
+        """
+        matcher = await self.run(_matcher, self._calibration)
+        self._calibration_sha256 = matcher.calibration
+        return matcher
 
     async def warm(self) -> None:
         """Start the workers and load the models, so that the first citizen does not wait for it."""
@@ -204,17 +266,18 @@ class WorkerChecker:
         return await self.run(_read_document, front, back, today)
 
     async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
+        rule = (self._calibration, self._calibration_sha256)
         with self._place():
-            parts: list[asyncio.Task[Any]] = [asyncio.create_task(self._schedule(_prepare, portrait))]
+            parts: list[asyncio.Task[Any]] = [asyncio.create_task(self._schedule(_prepare, portrait, *rule))]
             try:
                 async for probe in probes:
-                    parts.append(asyncio.create_task(self._schedule(_see, probe)))
+                    parts.append(asyncio.create_task(self._schedule(_see, probe, *rule)))
                 prepared, *seen = await asyncio.gather(*parts)
             finally:
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
-            comparison: Comparison = await self._schedule(_conclude, prepared, [one for one, _ in seen])
+            comparison: Comparison = await self._schedule(_conclude, prepared, [one for one, _ in seen], *rule)
             return replace(comparison, frames_jpeg=tuple(jpeg for _, jpeg in seen))
 
     async def guide(self, frame: Frame) -> Guidance:

@@ -51,6 +51,7 @@ async def dossier(
     return {
         "session": _plain(record),
         "checks": _plain(checks),
+        "matchers": _matchers(checks),
         "messages": _plain([asdict(message) for message in await store.messages(session_id)]),
         "orders": _plain([asdict(order) for order in await store.orders(session_id)]),
         "certificates": _plain([asdict(one) for one in await store.certificates(session_id)]),
@@ -64,6 +65,17 @@ async def dossier(
             "head_sha256": events[-1].sha256 if events else None,
         },
     }
+
+
+def _matchers(checks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What compared the faces of this session, each once: model, calibration and the error rates that it stands for."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in checks:
+        if row["check"] == "face_match":
+            named = {key: row.get(key) for key in ("model", "version", "threshold", "fmr")}
+            told = {key: row["details"].get(key) for key in ("fnmr", "calibration", "condition", "licence")}
+            found[tuple(named.values())] = {**named, **told}
+    return list(found.values())
 
 
 async def _state(vault: Vault, session_id: str, name: str) -> str:

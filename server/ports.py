@@ -136,8 +136,28 @@ class CheckUnavailable(Exception):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code = code  # check_crashed | check_timed_out | check_busy
+        self.code = code  # check_crashed | check_timed_out | check_busy | matcher_unusable
         self.message = message
+
+    def __reduce__(self) -> tuple[type[CheckUnavailable], tuple[str, str]]:
+        return type(self), (self.code, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """What compares faces, and the calibration that makes its scores decisions."""
+
+    model: str
+    version: str
+    licence: str
+    calibration: str
+    """SHA-256 of the calibration file."""
+    condition: str
+    """The conditions that it was measured under: clean, id-webcam."""
+    threshold: float
+    fmr: float
+    """False match rate that the threshold stands for, 0..1."""
+    fnmr: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,15 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
+class ProfileRefused(ValueError):
+    """Profile production does without what is for demonstration. ``code`` is stable, ``message`` names the setting."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -112,22 +121,37 @@ class Settings(BaseSettings):
         return f"sqlite+aiosqlite:///{self.data_dir / 'betpe.sqlite3'}"
 
     def refuse_insecure(self) -> None:
-        """Profile production refuses demonstration parts. Raises ValueError with a sentence that names the setting."""
+        """Profile production refuses demonstration parts. Raises ProfileRefused, whose sentence names the setting."""
         if self.profile is not Profile.PRODUCTION:
             return
-        if not self.secret.get_secret_value():
-            raise ValueError("profile production needs BETPE_SECRET: a generated secret is for demonstration")
-        if not self.secure:
-            raise ValueError(
-                "profile production needs TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL"
-            )
-        if self.liveness != "required":
-            raise ValueError("profile production needs BETPE_LIVENESS=required")
-        if self.recording != "required":
-            raise ValueError("profile production needs BETPE_RECORDING=required: no unrecorded identification")
-        if self.calibration is None:
-            raise ValueError("profile production needs BETPE_CALIBRATION: a threshold without a calibration is refused")
-        raise ValueError(
-            "profile production refuses the embedded certification authority, which is for demonstration; "
-            "no connector to another authority is configured"
+        needs = (
+            (self.secret.get_secret_value(), "secret_missing", "BETPE_SECRET: a generated secret is for demonstration"),
+            (
+                self.secure,
+                "tls_missing",
+                "TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL",
+            ),
+            (self.liveness == "required", "liveness_not_required", "BETPE_LIVENESS=required"),
+            (
+                self.recording == "required",
+                "recording_not_required",
+                "BETPE_RECORDING=required: no unrecorded identification",
+            ),
+            (
+                self.calibration,
+                "calibration_missing",
+                "BETPE_CALIBRATION: a threshold without a calibration is refused",
+            ),
         )
+        for given, code, words in needs:
+            if not given:
+                raise ProfileRefused(code, f"profile production needs {words}")
+
+    def refuse_embedded_authority(self) -> None:
+        """Profile production issues no certificate of the embedded authority. Raises ProfileRefused."""
+        if self.profile is Profile.PRODUCTION:
+            raise ProfileRefused(
+                "authority_for_demonstration",
+                "profile production refuses the embedded certification authority, which is for demonstration; "
+                "no connector to another authority is configured",
+            )

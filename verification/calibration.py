@@ -13,10 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from verification import models
 from verification.matcher_onnx import MAX_SIDE, OnnxEmbedder
-from verification.matcher_sface import Embedder, SFace
-from verification.scoring import Cohort, sha256_of
+from verification.matcher_sface import CROP, Embedder, SFace
+from verification.scoring import Cohort, score, sha256_of
 
 FORMAT: Final = "betpe-bet/face-calibration/1"
 BUILT_IN: Final = Path(__file__).parent / "weights" / "face_calibration.json"
@@ -29,7 +31,7 @@ REFER_FMR: Final = 0.01
 
 class CalibrationInvalid(ValueError):
     """The file cannot be used. ``code``: calibration_unreadable, calibration_malformed, calibration_other_model,
-    calibration_insufficient."""
+    calibration_insufficient, calibration_altered."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -113,6 +115,37 @@ def load(path: Path | None = None) -> Calibration:
     return calibration
 
 
+def examine(path: Path | None = None) -> Calibration:
+    """For the start of a service: load the calibration and every model file, and let embedder and cohort work once.
+
+    Raises CalibrationInvalid or models.ModelUnavailable.
+    """
+    models.check_all()
+    calibration = load(path)
+    noise = np.random.default_rng(0).integers(0, 256, (CROP, CROP, 3), np.uint8)  # no face: only whether it runs
+    vector = calibration.embedder.embed(noise)
+    try:
+        score(vector, vector, calibration.cohort)
+    except ValueError as error:
+        raise CalibrationInvalid(
+            "calibration_other_model",
+            f"The cohort of the calibration is of another network: {calibration.embedder.name} gives {vector.size} "
+            "numbers a face.",
+        ) from error
+    return calibration
+
+
+def unaltered(path: Path | None, sha256: str) -> Calibration:
+    """The calibration, when it is still the one with this SHA-256 (empty: whichever it is).
+
+    Raises what ``load`` raises, and CalibrationInvalid calibration_altered.
+    """
+    calibration = load(path)
+    if sha256 and calibration.sha256 != sha256:
+        raise CalibrationInvalid("calibration_altered", "The calibration is not the one that the service started with.")
+    return calibration
+
+
 def read_embedder(path: Path) -> OnnxEmbedder:
     """An organisation's own network: JSON with file (beside it), sha256, name, licence and optionally side, mean,
     scale, rgb. Raises CalibrationInvalid, or models.ModelUnavailable when the file is not what it says."""
@@ -186,12 +219,17 @@ def _check(calibration: Calibration, content: Mapping[str, Any], name: str) -> N
         raise CalibrationInvalid("calibration_malformed", f"{name} accepts below the score at which it refers.")
     if calibration.second.same > calibration.second.different:
         raise CalibrationInvalid("calibration_malformed", f"{name}: the second engine's zones overlap.")
-    wanted = {file.name: file.sha256 for file in models.ALL}
-    for file in content["matcher"]["files"]:
-        if wanted.get(file["name"], file["sha256"]) != file["sha256"]:
+    made_with = {file["name"]: file["sha256"] for file in content["matcher"]["files"]}
+    own = isinstance(calibration.embedder, OnnxEmbedder)
+    for model in (models.YUNET,) if own else (models.YUNET, models.SFACE):
+        if made_with.pop(model.name, "") != model.sha256:
             raise CalibrationInvalid(
-                "calibration_other_model", f"{name} was made with another {file['name']} than the one installed."
+                "calibration_other_model", f"{name} was made with another {model.name} than the one installed."
             )
+    if made_with:
+        raise CalibrationInvalid(
+            "calibration_other_model", f"{name} was made with {min(made_with)}, which is not the matcher in use."
+        )
     impostors = int(content["data"]["impostor_comparisons"])
     if impostors * calibration.accept.fmr < 3:  # the rule of three: fewer comparisons cannot show such a rate
         raise CalibrationInvalid(

@@ -233,6 +233,7 @@ def _details(live: Sequence[templates.Live], chosen: Sequence[int], rule: Calibr
         "refer_fmr": rule.refer.fmr,
         "calibration": rule.sha256,
         "condition": rule.condition,
+        "licence": rule.embedder.licence,
     }
 
 

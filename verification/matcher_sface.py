@@ -34,6 +34,9 @@ class Embedder(Protocol):
     @property
     def version(self) -> str: ...
 
+    @property
+    def licence(self) -> str: ...
+
     def embed(self, crop: Pixels, mirrored: bool = False) -> Vector:
         """Unit vector of a CROP x CROP face, BGR; with ``mirrored`` that of the face and its mirror image together."""
         ...
@@ -44,6 +47,7 @@ class SFace:
 
     name: Final = NAME
     version: Final = VERSION
+    licence: Final = models.SFACE.licence
 
     def embed(self, crop: Pixels, mirrored: bool = False) -> Vector:
         """See Embedder. Raises models.ModelUnavailable."""

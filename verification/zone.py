@@ -282,7 +282,7 @@ def read_zone(pixels: Pixels) -> ZoneReading | None:
     for turned in (False, True):
         lines = [np.roll(quad, 2, axis=0) if turned else quad for quad in quads]
         reading = _best(_readings([_candidate([pixels], quad) for quad in lines]))
-        if reading is not None and reading.proven:
+        if reading is not None and (reading.proven or reading.wrong):
             return reading
         best = _better(best, reading)
     if best is None:
@@ -329,15 +329,16 @@ def _rows(reading: ZoneReading, quads: Iterable[Quad]) -> list[Quad]:
     return rows
 
 
-_SLENDER: Final = 11.0
-"""Least width over height of a line that can be a zone's: 30 letters of OCR-B are 76 mm by about 4 mm, 19 to 1."""
+_SLENDER: Final = (11.0, 60.0)
+"""Width over height of a line that can be a zone's: 30 letters of OCR-B are 76 mm by about 4 mm, 19 to 1; 44 are 112
+mm, 28 to 1, and up to twice that where the line is found tightly."""
 _MOST_LINES: Final = 8
 
 
 def _long_lines(quads: Sequence[Quad]) -> list[Quad]:
     """Lines slender enough, pieces of one line joined, the longest few."""
     joined = _joined(list(quads))
-    slender = [quad for quad in joined if _length(quad) > _SLENDER * _height(quad)]
+    slender = [quad for quad in joined if _SLENDER[0] < _length(quad) / max(_height(quad), 1.0) < _SLENDER[1]]
     return sorted(slender, key=_length, reverse=True)[:_MOST_LINES]
 
 

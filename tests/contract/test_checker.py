@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from server.checker import WorkerChecker
+from server.checker import MatcherRefused, WorkerChecker
 from server.ports import CheckUnavailable
+from verification import calibration, images
 from verification.contract import Frame, Side, UnusableInput
+
+FACES = Path(__file__).parent.parent / "data"
 
 
 def _crash() -> None:
@@ -85,3 +91,60 @@ async def test_the_codes_of_unusable_input_come_back_whole(checker: WorkerChecke
 async def test_a_frame_goes_there_and_its_guidance_comes_back(checker: WorkerChecker) -> None:
     guidance = await checker.guide(Frame(np.full((480, 640, 3), 90, np.uint8), 0, 0.0))
     assert "no_face" in guidance.problems
+
+
+def _calibration(folder: Path, **changes: object) -> Path:
+    """The product's own calibration with something else in it."""
+    shutil.copy(calibration.BUILT_IN.parent / "face_cohort.npz", folder)
+    path = folder / "calibration.json"
+    path.write_text(json.dumps(json.loads(calibration.BUILT_IN.read_text()) | changes))
+    return path
+
+
+async def test_comparisons_use_the_calibration_of_the_deployment_and_name_it(tmp_path: Path) -> None:
+    strict = _calibration(tmp_path, thresholds={"0.01": 98.0, "0.001": 99.0, "0.0001": 100.0})
+    pool = WorkerChecker(workers=1, seconds=30.0, queue=1, memory_mb=4096, calibration=strict)
+    portrait = (FACES / "obama.jpg").read_bytes()
+    frames = [Frame(images.decode((FACES / "obama2.jpg").read_bytes()), 0, 0.0)]
+    try:
+        matcher = await pool.matcher()
+        result = (await pool.compare(portrait, frames)).result
+        assert (result.threshold, result.fmr) == (99.0, matcher.fmr)
+        assert result.details["calibration"] == matcher.calibration == calibration.load(strict).sha256
+        assert result.version == matcher.version
+        assert result.details["licence"] == matcher.licence == "Apache-2.0"
+    finally:
+        await pool.aclose()
+
+
+async def test_a_calibration_that_changes_under_the_service_stops_comparisons(tmp_path: Path) -> None:
+    path = _calibration(tmp_path)
+    pool = WorkerChecker(workers=1, seconds=30.0, queue=1, memory_mb=4096, calibration=path)
+    try:
+        await pool.matcher()
+        with pytest.raises(CheckUnavailable):
+            await pool.run(_crash)  # the next worker reads the file anew
+        _calibration(tmp_path, thresholds={"0.01": 0.0, "0.001": 0.1, "0.0001": 0.2})
+        with pytest.raises(CheckUnavailable) as refused:
+            await pool.compare(b"", [])
+        assert refused.value.code == "matcher_unusable"
+    finally:
+        await pool.aclose()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"format": "another/1"}, "calibration_malformed"),
+        ({"matcher": {"files": [{"name": "yunet-2023mar-int8bq", "sha256": "0" * 64}]}}, "calibration_other_model"),
+        ({"data": {"pairs_sha256": "", "impostor_comparisons": 12}}, "calibration_insufficient"),
+    ],
+)
+async def test_a_matcher_that_cannot_be_used_is_refused(tmp_path: Path, changes: dict[str, object], code: str) -> None:
+    pool = WorkerChecker(1, 30.0, 1, 4096, _calibration(tmp_path, **changes))
+    try:
+        with pytest.raises(MatcherRefused) as refused:
+            await pool.matcher()
+        assert refused.value.code == code
+    finally:
+        await pool.aclose()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from server.__main__ import cli
 from server.store import SqlStore, migrate
 from tests.records import a_session, event
+from verification.calibration import BUILT_IN
 
 RUNNER = CliRunner()
 
@@ -83,3 +84,24 @@ def test_a_dossier_tells_a_recording_that_does_not_verify(data: Path) -> None:
     record = json.loads(damaged.stdout)
     assert [(one["file"], one["verified"]) for one in record["recordings"]] == [("one.applicant.0001.rec", False)]
     assert [one["kind"] for one in record["events"]] == ["session_opened", "dossier_read", "dossier_read"]
+
+
+def test_a_calibration_that_cannot_be_used_stops_the_start(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "calibration.json").write_text("{}")
+    monkeypatch.setenv("BETPE_CALIBRATION", str(data / "calibration.json"))
+    told(RUNNER.invoke(cli, ["run"]), "calibration_malformed")
+    monkeypatch.setenv("BETPE_CALIBRATION", str(data / "absent.json"))
+    told(RUNNER.invoke(cli, ["run"]), "calibration_unreadable")
+
+
+def test_profile_production_refuses_the_calibration_before_the_authority(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {"PROFILE": "production", "SECRET": "s" * 32, "PUBLIC_URL": "https://eds.example", "LIVENESS": "required"}
+    for name, value in wanted.items():
+        monkeypatch.setenv(f"BETPE_{name}", value)
+    told(RUNNER.invoke(cli, ["run"]), "calibration_missing")
+    monkeypatch.setenv("BETPE_CALIBRATION", str(data / "absent.json"))
+    told(RUNNER.invoke(cli, ["run"]), "calibration_unreadable")
+    monkeypatch.setenv("BETPE_CALIBRATION", str(BUILT_IN))
+    told(RUNNER.invoke(cli, ["run"]), "authority_for_demonstration")

@@ -199,10 +199,13 @@ def test_a_cohort_file_comes_back_as_it_was_and_nothing_else_does() -> None:
 
 def _copy(folder: Path, **changes: object) -> Path:
     content = json.loads(calibration.BUILT_IN.read_text()) | changes
-    shutil.copy(calibration.BUILT_IN.parent / content["cohort"]["file"], folder)
+    shutil.copy(calibration.BUILT_IN.parent / "face_cohort.npz", folder)
     path = folder / "calibration.json"
     path.write_text(json.dumps(content))
     return path
+
+
+_FILES = json.loads(calibration.BUILT_IN.read_text())["matcher"]["files"]
 
 
 def test_the_products_own_calibration_is_complete() -> None:
@@ -230,6 +233,11 @@ def test_the_products_own_calibration_is_complete() -> None:
             {"matcher": {"files": [{"name": "sface-2021dec-int8bq", "sha256": "0" * 64}], "own": None}},
             "calibration_other_model",
         ),
+        ({"matcher": {"files": [], "own": None}}, "calibration_other_model"),
+        (
+            {"matcher": {"files": [*_FILES, {"name": "another-matcher", "sha256": "0" * 64}], "own": None}},
+            "calibration_other_model",
+        ),
     ],
 )
 def test_calibrations_that_are_refused(tmp_path: Path, changes: dict[str, object], code: str) -> None:
@@ -255,6 +263,15 @@ def test_a_cohort_that_was_exchanged_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(CalibrationInvalid) as caught:
         calibration.load(path)
     assert caught.value.code == "calibration_malformed"
+
+
+def test_a_cohort_of_another_network_is_noticed_at_the_start(tmp_path: Path) -> None:
+    data = scoring.Cohort(*[scoring.Moments(np.zeros(64), np.eye(64))] * 2).to_bytes()
+    path = _copy(tmp_path, cohort={"file": "face_cohort.npz", "sha256": hashlib.sha256(data).hexdigest()})
+    (tmp_path / "face_cohort.npz").write_bytes(data)
+    with pytest.raises(CalibrationInvalid) as caught:
+        calibration.examine(path)
+    assert caught.value.code == "calibration_other_model"
 
 
 def test_compare_uses_the_calibration_it_is_given(tmp_path: Path) -> None:
@@ -330,6 +347,8 @@ def test_an_own_network_by_configuration_alone(root: Path, tmp_path: Path, own: 
     same = str(DATA / "obama.jpg")
     answer = RUNNER.invoke(app, ["compare", same, same, "--json", "--calibration", str(report / "calibration.json")])
     assert json.loads(answer.output)["model"] == "yunet+small"
+    used = calibration.examine(report / "calibration.json")
+    assert (used.embedder.name, used.embedder.licence) == ("small", "CC0-1.0")
 
 
 def test_an_own_network_that_was_exchanged_or_is_none(tmp_path: Path, own: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from server.settings import Profile, Settings
+from server.settings import Profile, ProfileRefused, Settings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
@@ -59,17 +59,22 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
 
 def test_production_refuses_demonstration_parts_one_by_one(tmp_path: Path) -> None:
     given: dict[str, object] = {"profile": Profile.PRODUCTION}
-    for more, word in (
-        ({}, "BETPE_SECRET"),
-        ({"secret": "s" * 32}, "TLS"),
-        ({"public_url": "https://example.invalid"}, "BETPE_LIVENESS"),
-        ({"liveness": "required", "recording": "off"}, "BETPE_RECORDING"),
-        ({"recording": "required"}, "BETPE_CALIBRATION"),
-        ({"calibration": tmp_path / "calibration.json"}, "authority"),
+    for more, word, code in (
+        ({}, "BETPE_SECRET", "secret_missing"),
+        ({"secret": "s" * 32}, "TLS", "tls_missing"),
+        ({"public_url": "https://example.invalid"}, "BETPE_LIVENESS", "liveness_not_required"),
+        ({"liveness": "required", "recording": "off"}, "BETPE_RECORDING", "recording_not_required"),
+        ({"recording": "required"}, "BETPE_CALIBRATION", "calibration_missing"),
     ):
         given |= more
-        with pytest.raises(ValueError, match=word):
+        with pytest.raises(ProfileRefused, match=word) as refused:
             Settings(**given).refuse_insecure()  # type: ignore[arg-type]
+        assert refused.value.code == code
+    whole = Settings(**given, calibration=tmp_path / "calibration.json")  # type: ignore[arg-type]
+    whole.refuse_insecure()
+    with pytest.raises(ProfileRefused, match="authority"):
+        whole.refuse_embedded_authority()
+    Settings().refuse_embedded_authority()
 
 
 def test_secrets_do_not_show() -> None:
