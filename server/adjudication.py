@@ -6,7 +6,7 @@ A worse result never leads to a better recommendation (tests/unit/test_adjudicat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from verification.contract import Outcome
@@ -81,19 +81,27 @@ DEFAULT_POLICY = Policy(
         "printed_text": Rule(_REASON, _REASON, "compare_card_by_eye"),
         "barcode": Rule(_REASON, _REASON, "compare_card_by_eye"),
         "typed_text": Rule(_REASON, Effect.SUPPORTS, "compare_card_by_eye"),
+        "registry": Rule(_REASON, Effect.SUPPORTS, "ask_registry"),
     },
     required_steps=("greet", "purpose", "show_card", "tilt_card", "questions", "face_in_frame"),
 )
 """ETSI TS 119 461: methods that disagree abort (a failed check blocks, whoever decides); what only a person can
-see may be settled by a person with a reason. ``typed_text`` exists only where the applicant corrected something."""
+see may be settled by a person with a reason. ``typed_text`` exists only where the applicant corrected something,
+``registry`` where a register of documents can be asked; one that does not answer leaves the asking to a person."""
 
 
-def policy(liveness_required: bool) -> Policy:
-    """The default policy with the liveness challenge either required, or only heeded where it was done."""
+def policy(liveness_required: bool, registry_asked: bool = False) -> Policy:
+    """The default policy with the liveness challenge either required, or only heeded where it was done.
+
+    ``registry_asked``: there is a register of documents, so that a session in which it was not asked is not approved.
+    """
     liveness = (
         Rule(_BLOCK, _BLOCK, "do_challenge") if liveness_required else Rule(_REASON, Effect.SUPPORTS, "do_challenge")
     )
-    return Policy({**DEFAULT_POLICY.rules, "liveness": liveness}, DEFAULT_POLICY.required_steps)
+    rules = {**DEFAULT_POLICY.rules, "liveness": liveness}
+    if registry_asked:
+        rules["registry"] = replace(rules["registry"], not_run=_BLOCK)
+    return Policy(rules, DEFAULT_POLICY.required_steps)
 
 
 def _effect(rule: Rule, outcome: Outcome) -> Effect:

@@ -30,8 +30,9 @@ from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, E
 from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
 from server.media.sealed import NotASealedFile, verify
-from server.ports import CheckUnavailable, Conflict, Leg, Timer
+from server.ports import CheckUnavailable, Conflict, Leg, Registry, Timer
 from server.proofing import DomainError, State
+from server.registry import HttpAccess, HttpRegistry, LocalRegistry, RegistrySetUp
 from server.settings import Profile, ProfileRefused, Settings
 from server.store import SqlStore, migrate
 from server.turn import ice_servers
@@ -43,7 +44,7 @@ SETTINGS = web.AppKey("SETTINGS", Settings)
 OPENER: web.AppKey[Callable[[Settings], Awaitable[Desk]]] = web.AppKey("OPENER")
 KEY_FAULTS = (AuthorityError, keyfiles.KeyFileError, VaultError)
 """What is wrong with stored keys, each with ``code`` and ``message`` for the person who starts the service."""
-START_FAULTS = (*KEY_FAULTS, CheckUnavailable, MatcherRefused, ProfileRefused)
+START_FAULTS = (*KEY_FAULTS, CheckUnavailable, MatcherRefused, ProfileRefused, RegistrySetUp)
 """What keeps the service from starting, each with ``code`` and ``message``."""
 DAY_SECONDS = 86_400.0
 SWEEP_SECONDS = 0.25
@@ -86,6 +87,27 @@ def open_issuer(settings: Settings) -> EmbeddedIssuer:
     )
     secret = settings.secret.get_secret_value().encode() or None
     return create_authority(settings.data_dir / "authority", config, secret)
+
+
+def open_registry(settings: Settings) -> Registry | None:
+    """The register of documents that the settings name; in profile demo one that knows specimen cards.
+
+    Raises RegistrySetUp.
+    """
+    if settings.registry_url:
+        return HttpRegistry(
+            HttpAccess(
+                settings.registry_url,
+                settings.registry_seconds,
+                settings.registry_token_file,
+                settings.registry_ca,
+                settings.registry_certificate,
+                settings.registry_key,
+            )
+        )
+    if settings.profile is not Profile.DEMO:
+        return None
+    return LocalRegistry.from_file(settings.registry_file) if settings.registry_file else LocalRegistry()
 
 
 def _verdict(path: Path) -> dict[str, Any]:
@@ -162,9 +184,10 @@ async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
         vault=open_vault(settings),
         clock=SystemClock(),
         matcher=matcher,
+        registry=open_registry(settings),
         person_key=keyfiles.read_or_make(settings.data_dir / "keys" / "person.key", 32),
         limits=limits(settings),
-        policy=policy(settings.liveness == "required"),
+        policy=policy(settings.liveness == "required", bool(settings.registry_url)),
         specimens=settings.profile is Profile.DEMO,
         recording_rule=_recording_rule(settings),
     )
@@ -183,6 +206,8 @@ async def close_desk(desk: Desk) -> None:
         await challenging.stop(desk, session_id)
     await desk.media.aclose()
     await desk.checker.aclose()
+    if desk.registry is not None:
+        await desk.registry.aclose()
     await desk.store.aclose()
 
 

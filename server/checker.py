@@ -11,7 +11,7 @@ import os
 import pickle
 import resource
 import signal
-from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,7 +23,16 @@ from pebble import ProcessExpired, ProcessPool
 
 from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable, Matcher
 from server.proofing import DomainError
-from verification.contract import Comparison, DocumentReading, Frame, Guidance, Side, SideReading
+from verification.contract import (
+    CheckResult,
+    Comparison,
+    DocumentReading,
+    Frame,
+    Guidance,
+    RegistryRecord,
+    Side,
+    SideReading,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,6 +142,18 @@ def _conclude(prepared: Any, seen: Sequence[Any], calibration_file: Path | None,
 
     with _matching(calibration_file, sha256):
         return face.conclude(prepared, seen)
+
+
+def _judge_registry(attributes: Mapping[str, str], record: RegistryRecord | None) -> CheckResult:
+    from verification import registry
+
+    return registry.check(attributes, record, True)
+
+
+def _judge_typed(read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResult:
+    from verification import registry
+
+    return registry.check_typed(read, typed)
 
 
 def _guide(frame: Frame) -> Guidance:
@@ -279,6 +300,12 @@ class WorkerChecker:
                 await asyncio.gather(*parts, return_exceptions=True)
             comparison: Comparison = await self._schedule(_conclude, prepared, [one for one, _ in seen], *rule)
             return replace(comparison, frames_jpeg=tuple(jpeg for _, jpeg in seen))
+
+    async def judge_registry(self, attributes: Mapping[str, str], record: RegistryRecord | None) -> CheckResult:
+        return await self.run(_judge_registry, dict(attributes), record)
+
+    async def judge_typed(self, read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResult:
+        return await self.run(_judge_typed, dict(read), dict(typed))
 
     async def guide(self, frame: Frame) -> Guidance:
         return await self.run(_guide, frame)

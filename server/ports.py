@@ -13,7 +13,17 @@ from typing import Any, Protocol
 
 from server.audit import Event, StoredEvent
 from server.proofing import Operator, Session
-from verification.contract import CheckResult, Comparison, DocumentReading, Frame, Guidance, Side, SideReading
+from verification.contract import (
+    CheckResult,
+    Comparison,
+    DocumentReading,
+    Frame,
+    Guidance,
+    RegistryQuery,
+    RegistryRecord,
+    Side,
+    SideReading,
+)
 
 
 class Leg(StrEnum):
@@ -192,12 +202,40 @@ class ChallengeProgress:
     """check = "liveness", once all is over."""
 
 
+class RegistryUnavailable(Exception):
+    """The registry gave no answer that can be judged. ``code``: registry_not_asked (it is not for this document),
+    registry_unreachable, registry_timed_out, registry_refused, registry_answer_invalid."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Registry(Protocol):
+    """The authority's register of identity documents."""
+
+    name: str
+    """Which one, for the record: the model of its results."""
+
+    async def look_up(self, query: RegistryQuery) -> RegistryRecord | None:
+        """What it says of a document; None where it knows none. Raises RegistryUnavailable, within a bounded time."""
+
+    async def aclose(self) -> None: ...
+
+
 class Checker(Protocol):
     """verification/ behind a process boundary. Each call raises UnusableInput or CheckUnavailable."""
 
     async def assess_side(self, image: bytes, side: Side) -> SideReading: ...
 
     async def read_document(self, front: bytes, back: bytes, today: datetime) -> DocumentReading: ...
+
+    async def judge_registry(self, attributes: Mapping[str, str], record: RegistryRecord | None) -> CheckResult:
+        """check = "registry": the registry's answer (None: it knows no such document) against what was read."""
+
+    async def judge_typed(self, read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResult:
+        """check = "typed_text": what the applicant typed in place of what was read."""
 
     async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
         """Each frame is looked at as it comes, while the next is on its way; what ``probes`` raises comes out here."""

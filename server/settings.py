@@ -79,6 +79,15 @@ class Settings(BaseSettings):
     turn_only: bool = Field(False, description="Browsers send media through the TURN servers alone, never directly.")
     turn_minutes: float = Field(60.0, gt=0, description="A TURN credential lasts this long.")
     calibration: Path | None = Field(None, description="Calibration file of the face matcher (verification evaluate).")
+    registry_url: str = Field("", description="Address of the register of documents, https; default: it is not asked.")
+    registry_seconds: float = Field(4.0, gt=0, le=30, description="The register's answer may take this long.")
+    registry_token_file: Path | None = Field(None, description="File of the bearer token for the register.")
+    registry_ca: Path | None = Field(None, description="PEM of the register's own authorities; default: the system's.")
+    registry_certificate: Path | None = Field(None, description="PEM chain for mutual TLS with the register.")
+    registry_key: Path | None = Field(None, description="PEM private key of registry_certificate.")
+    registry_file: Path | None = Field(
+        None, description="JSON list of documents that profile demo answers for, beside specimen cards."
+    )
     ca_organisation: str = Field("Betpe-bet demonstration", description="Organisation in the embedded CA's names.")
     ca_oid_arc: str = Field("", description="OID arc of profiles and policies; default: the demonstration arc.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
@@ -92,6 +101,10 @@ class Settings(BaseSettings):
     def _agree(self) -> Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
+        if (self.registry_certificate is None) != (self.registry_key is None):
+            raise ValueError("registry_certificate and registry_key go together")
+        if self.registry_url and not re.match(r"https://|http://(localhost|127\.0\.0\.1)[:/]", self.registry_url):
+            raise ValueError("registry_url must be an https address")
         if self.turn_urls and not self.turn_secret.get_secret_value():
             raise ValueError("turn_urls needs turn_secret")
         if self.turn_only and not self.turn_urls:

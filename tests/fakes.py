@@ -33,6 +33,7 @@ from server.ports import (
     MediaError,
     RecordedSegment,
     RecordingPlan,
+    RegistryUnavailable,
 )
 from server.proofing import DomainError
 from server.store import SqlStore, migrate
@@ -40,10 +41,13 @@ from verification.contract import (
     CheckResult,
     Comparison,
     DocumentReading,
+    DocumentStatus,
     Frame,
     Guidance,
     Outcome,
     Probe,
+    RegistryQuery,
+    RegistryRecord,
     Side,
     SideReading,
 )
@@ -287,6 +291,15 @@ class FakeChecker:
             portrait_jpeg=b"portrait of " + front,
         )
 
+    async def judge_registry(self, attributes: Mapping[str, str], record: RegistryRecord | None) -> CheckResult:
+        await self._called("judge_registry")
+        known = record is not None and record.status is DocumentStatus.VALID
+        return CheckResult("registry", Outcome.PASSED if known else Outcome.FAILED, ())
+
+    async def judge_typed(self, read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResult:
+        await self._called("judge_typed")
+        return CheckResult("typed_text", Outcome.INCONCLUSIVE, ("applicant_corrected",), model="rules")
+
     async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
         taken = [probe async for probe in probes]
         await self._called("compare")
@@ -336,6 +349,27 @@ class FakeChecker:
     async def specimen(self, selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
         await self._called("specimen")
         return b"front " + selfie, b"back " + selfie
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class FakeRegistry:
+    """Answers with ``record``, or raises ``failure``; remembers what it was asked."""
+
+    name = "fake-registry"
+
+    def __init__(self) -> None:
+        self.record: RegistryRecord | None = RegistryRecord(DocumentStatus.VALID)
+        self.failure: RegistryUnavailable | None = None
+        self.asked: list[RegistryQuery] = []
+        self.closed = False
+
+    async def look_up(self, query: RegistryQuery) -> RegistryRecord | None:
+        self.asked.append(query)
+        if self.failure is not None:
+            raise self.failure
+        return self.record
 
     async def aclose(self) -> None:
         self.closed = True

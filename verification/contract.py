@@ -129,6 +129,42 @@ class DocumentReading:
     portrait_jpeg: bytes | None
 
 
+class DocumentStatus(StrEnum):
+    """What a registry says of a document."""
+
+    VALID = "valid"
+    REVOKED = "revoked"
+    LOST = "lost"
+    STOLEN = "stolen"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryQuery:
+    """The fewest attributes that name one document: no more personal data than that leaves the service."""
+
+    iin: str
+    document_number: str
+    issuing_state: str
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, str]) -> RegistryQuery | None:
+        """The question for these attributes (keys of ATTRIBUTES); None where they do not name a document."""
+        iin, number = attributes.get("iin", ""), attributes.get("document_number", "")
+        return cls(iin, number, attributes.get("issuing_state", "")) if iin and number else None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRecord:
+    """A registry's answer. Empty texts are attributes that it does not tell. Dates are ISO 8601."""
+
+    status: DocumentStatus
+    surname: str = ""
+    given_names: str = ""
+    birth_date: str = ""
+    expiry_date: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One live frame as the comparison saw it."""

@@ -1,56 +1,18 @@
-"""What a registry of documents says against what was read: the question to ask and the judgement of its answer. Pure.
+"""What a registry of documents, and the applicant herself, say against what was read from the document. Pure.
 
-The asking itself is an adapter's (HTTP to the authority's service, or a local file for demos).
+The asking itself is an adapter's of the service (HTTP to the authority's service, or a local answer for demos).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from verification.contract import CheckResult, Outcome
+from verification.contract import CheckResult, DocumentStatus, Outcome, RegistryRecord
 from verification.romanise import distance
 
 _NEAR_NAME: Final = 0.2
 """Share of a name's letters that may differ: registries and zones romanise differently."""
-
-
-class DocumentStatus(StrEnum):
-    VALID = "valid"
-    REVOKED = "revoked"
-    LOST = "lost"
-    STOLEN = "stolen"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryQuery:
-    """The fewest attributes that name one document: no more personal data than that leaves the service."""
-
-    iin: str
-    document_number: str
-    issuing_state: str
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryRecord:
-    """A registry's answer. Empty texts are attributes that it does not tell. Dates are ISO 8601."""
-
-    status: DocumentStatus
-    surname: str = ""
-    given_names: str = ""
-    birth_date: str = ""
-    expiry_date: str = ""
-
-
-def query(attributes: Mapping[str, str]) -> RegistryQuery | None:
-    """The question for these attributes (keys of ``contract.ATTRIBUTES``); None where they do not name a document."""
-    iin, number = attributes.get("iin", ""), attributes.get("document_number", "")
-    if not iin or not number:
-        return None
-    return RegistryQuery(iin, number, attributes.get("issuing_state", ""))
 
 
 def check(attributes: Mapping[str, str], record: RegistryRecord | None, asked: bool) -> CheckResult:
@@ -81,6 +43,27 @@ def check(attributes: Mapping[str, str], record: RegistryRecord | None, asked: b
         reasons.append("registry_name_mismatch")
     outcome = Outcome.FAILED if reasons else Outcome.PASSED
     return CheckResult("registry", outcome, tuple(reasons), details={"status": str(record.status)})
+
+
+_OTHER_NAME: Final = 0.5
+"""From this share of different letters on, what was typed is another name than the one that was read."""
+
+
+def check_typed(read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResult:
+    """What the applicant typed in place of what was read (keys of ``contract.ATTRIBUTES``), for a person to compare.
+
+    Never passed by itself: nothing but a pair of eyes says that the card has what was typed.
+    """
+    reasons = ["applicant_corrected"]
+    share = {
+        name: round(_apart(read[name], text) / max(1, len(read[name])), 2)
+        for name, text in typed.items()
+        if text and read.get(name)
+    }
+    if any(apart >= _OTHER_NAME for apart in share.values()):
+        reasons.insert(0, "typed_another_name")
+    details = {"corrected": sorted(typed), "apart": share}
+    return CheckResult("typed_text", Outcome.INCONCLUSIVE, tuple(reasons), model="rules", details=details)
 
 
 def _differ(told: str, read: str) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 
 from server.consultation.calling import end_call, match_all
 from server.consultation.desk import Change, Desk, change, iso, new_token, one_at_a_time, record, session_of
-from server.ports import Timer
+from server.ports import RegistryUnavailable, Timer
 from server.proofing import FINAL, DomainError, Move, Session, State
-from verification.contract import CheckResult, Outcome, Side, SideReading
+from verification.contract import CheckResult, Outcome, RegistryQuery, Side, SideReading
 
 CONSENT_VERSION = "2026-11"
 LANGUAGES = ("kk", "ru", "en")
@@ -155,7 +156,8 @@ async def confirm(desk: Desk, session_id: str, corrections: Mapping[str, str]) -
         attributes = {**reading.attributes, **corrections}
         results = list(reading.checks)
         if corrections:
-            results.append(CheckResult("typed_text", Outcome.INCONCLUSIVE, ("applicant_corrected",), model="rules"))
+            results.append(await desk.checker.judge_typed(reading.attributes, corrections))
+        results.append(await _ask_registry(desk, attributes))
         for result in results:
             await record(desk, session_id, result, "system")
         images = dict(session.images)
@@ -183,6 +185,21 @@ async def confirm(desk: Desk, session_id: str, corrections: Mapping[str, str]) -
     await desk.tell(session, queue=True)
     await match_all(desk)
     return await session_of(desk, session_id)
+
+
+async def _ask_registry(desk: Desk, attributes: Mapping[str, str]) -> CheckResult:
+    """What the register of documents says. One that gives no answer leaves its check inconclusive, with the reason."""
+    query = RegistryQuery.of(attributes)
+    if desk.registry is None or query is None:
+        return CheckResult("registry", Outcome.NOT_RUN, ("registry_not_asked",))
+    started = time.perf_counter()
+    try:
+        result = await desk.checker.judge_registry(attributes, await desk.registry.look_up(query))
+    except RegistryUnavailable as error:
+        outcome = Outcome.NOT_RUN if error.code == "registry_not_asked" else Outcome.INCONCLUSIVE
+        result = CheckResult("registry", outcome, (error.code,))
+    took = round((time.perf_counter() - started) * 1000, 1)
+    return replace(result, model=desk.registry.name, milliseconds=took)
 
 
 def can_confirm(session: Session) -> bool:

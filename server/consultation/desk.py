@@ -16,7 +16,7 @@ import structlog
 
 from server.adjudication import DEFAULT_POLICY, Policy
 from server.audit import SYSTEM, Event
-from server.ports import Bus, Checker, Clock, Conflict, Issuer, Leg, Matcher, Media, Store, Timer, Vault
+from server.ports import Bus, Checker, Clock, Conflict, Issuer, Leg, Matcher, Media, Registry, Store, Timer, Vault
 from server.proofing import DomainError, Operator, Session
 from verification.contract import CheckResult
 
@@ -82,6 +82,8 @@ class Desk:
     """Key of the HMAC by which a person's earlier sessions are found without keeping the IIN in the clear."""
     limits: Limits = Limits()
     policy: Policy = DEFAULT_POLICY
+    registry: Registry | None = None
+    """The register of documents; None: it is not asked."""
     matcher: Matcher | None = None
     """What compares faces; None where the checker is not the real one."""
     specimens: bool = False

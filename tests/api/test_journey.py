@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from server.audit import first_fault
-from server.ports import CheckUnavailable, Leg, LegEvent
+from server.ports import CheckUnavailable, Leg, LegEvent, RegistryUnavailable
 from tests.api.conftest import PICTURE, STEPS, House
+from tests.fakes import FakeRegistry
 from verification.contract import Outcome, Side, UnusableInput
 
 
@@ -256,6 +257,22 @@ async def test_corrected_names_are_marked_for_the_operator(house: House) -> None
     case = await operator.until("matched")
     typed = next(check for check in case["checks"] if check["check"] == "typed_text")
     assert typed["outcome"] == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [("registry_timed_out", "inconclusive"), ("registry_not_asked", "not_run"), ("", "failed")]
+)
+async def test_the_registrys_answer_or_silence_is_a_check(house: House, code: str, outcome: str) -> None:
+    registry = FakeRegistry()
+    registry.record = None
+    registry.failure = RegistryUnavailable(code, "") if code else None
+    house.desk.registry = registry
+    applicant, operator = await house.waiting(), await house.operator()
+    case = await operator.until("matched")
+    assert case["id"] == (await applicant.ask("GET", "/api/session"))["session"]["id"]
+    (check,) = (one for one in case["checks"] if one["check"] == "registry")
+    assert (check["outcome"], check["reasons"], check["model"]) == (outcome, [code] if code else [], "fake-registry")
+    assert registry.asked[0].iin == case["attributes"]["iin"]
 
 
 async def test_chat_reaches_the_other_side_once(house: House) -> None:

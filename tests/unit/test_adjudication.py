@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from server.adjudication import DEFAULT_POLICY, Approval, Effect, Policy, Recommendation, Rule, adjudicate
+from server.adjudication import DEFAULT_POLICY, Approval, Effect, Policy, Recommendation, Rule, adjudicate, policy
 from verification.contract import Outcome
 
 bounded = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
@@ -157,6 +157,14 @@ def test_a_step_that_did_not_go_well_needs_a_reason(said: str) -> None:
     assert recommendation.approval is Approval.NEEDS_REASON
 
 
+def test_a_registry_has_to_be_asked_where_there_is_one() -> None:
+    unasked = {check: result for check, result in PASSED.items() if check != "registry"}
+    assert adjudicate(unasked, ALL_DONE, policy(False)).approval is Approval.ALLOWED
+    assert adjudicate(unasked, ALL_DONE, policy(False, registry_asked=True)).approval is Approval.REFUSED
+    silent: Results = {**PASSED, "registry": (Outcome.INCONCLUSIVE, ("registry_timed_out",))}
+    assert adjudicate(silent, ALL_DONE, policy(False, registry_asked=True)).approval is Approval.NEEDS_REASON
+
+
 def test_a_step_outcome_that_nobody_knows_is_not_a_pass() -> None:
     assert adjudicate(PASSED, {**ALL_DONE, "greet": "DONE"}).approval is Approval.REFUSED
 
@@ -168,9 +176,9 @@ def test_a_check_outside_the_policy_weighs_nothing() -> None:
 
 def test_an_organisation_may_ask_for_more() -> None:
     strict = Policy(
-        rules={**DEFAULT_POLICY.rules, "registry": Rule(Effect.BLOCKS, Effect.BLOCKS, "ask_registry")},
+        rules={**DEFAULT_POLICY.rules, "visa": Rule(Effect.BLOCKS, Effect.BLOCKS, "ask_registry")},
         required_steps=STEPS,
     )
     assert adjudicate(PASSED, ALL_DONE, strict).approval is Approval.REFUSED
-    asked: Results = {**PASSED, "registry": (Outcome.PASSED, ())}
+    asked: Results = {**PASSED, "visa": (Outcome.PASSED, ())}
     assert adjudicate(asked, ALL_DONE, strict).approval is Approval.ALLOWED

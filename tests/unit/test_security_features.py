@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verification import security_features
-from verification.contract import Outcome
-from verification.registry import DocumentStatus, RegistryRecord, check, query
+from verification.contract import DocumentStatus, Outcome, RegistryQuery, RegistryRecord
+from verification.registry import check, check_typed
 from verification.security_features import CatalogueInvalid
 
 NAMES = sorted(path.stem for path in security_features.FOLDER.glob("*.json"))
@@ -94,10 +94,10 @@ ATTRIBUTES = {
 
 
 def test_only_what_names_the_document_is_asked() -> None:
-    asked = query(ATTRIBUTES)
+    asked = RegistryQuery.of(ATTRIBUTES)
     assert asked is not None
     assert (asked.iin, asked.document_number, asked.issuing_state) == ("880412401006", "041236587", "KAZ")
-    assert query({"iin": "880412401006"}) is None
+    assert RegistryQuery.of({"iin": "880412401006"}) is None
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,11 @@ def test_a_name_in_the_same_alphabet_is_compared_as_it_is() -> None:
     cyrillic = ATTRIBUTES | {"surname": "СЕЙДАХМЕТОВА"}
     record = RegistryRecord(DocumentStatus.VALID, surname="СЕЙДАХМЕТОВА")
     assert check(cyrillic, record, True).outcome is Outcome.PASSED
+
+
+def test_what_was_typed_is_never_passed_and_another_name_is_said() -> None:
+    near = check_typed(ATTRIBUTES, {"surname": "СЕЙДАХМЕТОВА", "patronymic": "ҚАНАТҚЫЗЫ"})
+    assert (near.outcome, near.reasons) == (Outcome.INCONCLUSIVE, ("applicant_corrected",))
+    assert near.details["corrected"] == ["patronymic", "surname"]
+    other = check_typed(ATTRIBUTES, {"surname": "ИВАНОВА"})
+    assert (other.outcome, other.reasons) == (Outcome.INCONCLUSIVE, ("typed_another_name", "applicant_corrected"))

@@ -47,6 +47,8 @@ def test_lists_and_ranges_are_read_from_text(monkeypatch: pytest.MonkeyPatch) ->
         {"port": 70000},
         {"tls_key": Path("k")},
         {"turn_urls": "turn:a"},
+        {"registry_url": "http://registry.example/documents"},
+        {"registry_key": Path("k")},
         {"log_level": "LOUD"},
         {"ca_oid_arc": "not.an.oid"},
         {"no_such_setting": 1},
