@@ -93,6 +93,11 @@ async def test_a_frame_goes_there_and_its_guidance_comes_back(checker: WorkerChe
     assert "no_face" in guidance.problems
 
 
+async def one_by_one(frames: list[Frame]) -> AsyncIterator[Frame]:
+    for frame in frames:
+        yield frame
+
+
 def _calibration(folder: Path, **changes: object) -> Path:
     """The product's own calibration with something else in it."""
     shutil.copy(calibration.BUILT_IN.parent / "face_cohort.npz", folder)
@@ -108,7 +113,7 @@ async def test_comparisons_use_the_calibration_of_the_deployment_and_name_it(tmp
     frames = [Frame(images.decode((FACES / "obama2.jpg").read_bytes()), 0, 0.0)]
     try:
         matcher = await pool.matcher()
-        result = (await pool.compare(portrait, frames)).result
+        result = (await pool.compare(portrait, one_by_one(frames))).result
         assert (result.threshold, result.fmr) == (99.0, matcher.fmr)
         assert result.details["calibration"] == matcher.calibration == calibration.load(strict).sha256
         assert result.version == matcher.version
@@ -126,7 +131,7 @@ async def test_a_calibration_that_changes_under_the_service_stops_comparisons(tm
             await pool.run(_crash)  # the next worker reads the file anew
         _calibration(tmp_path, thresholds={"0.01": 0.0, "0.001": 0.1, "0.0001": 0.2})
         with pytest.raises(CheckUnavailable) as refused:
-            await pool.compare(b"", [])
+            await pool.compare((FACES / "obama.jpg").read_bytes(), one_by_one([]))
         assert refused.value.code == "matcher_unusable"
     finally:
         await pool.aclose()
