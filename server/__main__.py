@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 import server
-from server.proofing import DomainError, RevocationReason, Role
+from server.proofing import DomainError, Operator, RevocationReason, Role
 from server.settings import Profile, Settings
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -102,7 +102,7 @@ async def _welcome(settings: Settings, url: str) -> None:
 
         store = SqlStore(settings.database_url)
         try:
-            token = await _link(store, "Demo operator", Role.OPERATOR, DEMO_OPERATOR, settings)
+            _, token = await _link(store, "Demo operator", Role.OPERATOR, DEMO_OPERATOR, settings)
         finally:
             await store.aclose()
         lines += [
@@ -113,15 +113,14 @@ async def _welcome(settings: Settings, url: str) -> None:
     print("\n".join(lines), flush=True)
 
 
-async def _link(store: Any, name: str, role: Role, operator_id: str | None, settings: Settings) -> str:
+async def _link(store: Any, name: str, role: Role, operator_id: str | None, settings: Settings) -> tuple[Operator, str]:
     from datetime import UTC, datetime, timedelta
 
     from server.consultation import operating
 
-    _, token = await operating.new_link(
+    return await operating.new_link(
         store, name, role, operator_id, datetime.now(UTC), timedelta(hours=settings.link_hours)
     )
-    return token
 
 
 @cli.command()
@@ -155,12 +154,14 @@ def _print_link(name: str, role: Role, operator_id: str | None) -> None:
 
     settings = _settings()
 
-    async def add(store: Any) -> str:
+    async def add(store: Any) -> tuple[Operator, str]:
         if operator_id is not None and await store.operator(operator_id) is None:
             raise DomainError("operator_unknown", "There is no such operator; see: python -m server operator list")
         return await _link(store, name, role, operator_id, settings)
 
-    typer.echo(f"{public_url(settings)}/operator.html#token={_with_store(add)}")
+    operator, token = _with_store(add)
+    page = "records" if operator.role is Role.AUDITOR else "operator"
+    typer.echo(f"{public_url(settings)}/{page}.html#token={token}")
 
 
 @operators.command("list")

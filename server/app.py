@@ -29,6 +29,7 @@ from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
+from server.media.playback import SealedRecordings
 from server.media.sealed import NotASealedFile, verify
 from server.ports import CheckUnavailable, Conflict, Leg, Registry, Timer
 from server.proofing import DomainError, State
@@ -143,6 +144,7 @@ def limits(settings: Settings) -> Limits:
         retry=timedelta(minutes=settings.retry_minutes),
         sign_in=timedelta(hours=settings.sign_in_hours),
         link=timedelta(hours=settings.link_hours),
+        review=timedelta(minutes=settings.review_minutes),
     )
 
 
@@ -169,6 +171,7 @@ async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
     prepare_folder(settings)
     await migrate(settings.database_url)
     loopback = settings.media_loopback
+    recording = _recording_rule(settings)
     return Desk(
         store=SqlStore(settings.database_url),
         bus=LocalBus(),
@@ -189,13 +192,12 @@ async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
         limits=limits(settings),
         policy=policy(settings.liveness == "required", bool(settings.registry_url)),
         specimens=settings.profile is Profile.DEMO,
-        recording_rule=_recording_rule(settings),
+        recording_rule=None if settings.recording == "off" else recording,
+        recordings=SealedRecordings(recording.folder, recording.key),
     )
 
 
-def _recording_rule(settings: Settings) -> RecordingRule | None:
-    if settings.recording == "off":
-        return None
+def _recording_rule(settings: Settings) -> RecordingRule:
     folder = settings.data_dir / "recordings"
     folder.mkdir(mode=0o700, exist_ok=True)
     return RecordingRule(folder, keyfiles.read_or_make(settings.data_dir / "keys" / "recording.key", 32))

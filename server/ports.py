@@ -92,6 +92,43 @@ class RecordedSegment:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSegment:
+    """A segment of a recording as it lies in the archive, and what its own seals say."""
+
+    leg: Leg
+    number: int
+    file: str
+    """Name of its file."""
+    began: datetime | None
+    """None where the file does not say it any more; nothing of it can be played then."""
+    seconds: float
+    """Length, from ``began`` to the last picture or sound."""
+    size: int
+    """Bytes of the seekable WebM; 0 where nothing can be played."""
+    verified: bool
+    """Every seal fits."""
+    complete: bool
+    """It was closed in order."""
+    chain: str
+    """The last chain value that fits (hex)."""
+    previous: str
+    """The chain value that it says it follows (hex)."""
+    damaged: tuple[tuple[float, float], ...]
+    """From and to, in seconds since ``began``: what is not as it was written."""
+
+
+class Recordings(Protocol):
+    """The archive of recorded calls, to be looked at."""
+
+    async def segments(self, session: str) -> list[KeptSegment]:
+        """All segments of a session: leg after leg, each in the order of recording. Raises OSError."""
+
+    async def read(self, session: str, leg: Leg, number: int, offset: int, length: int) -> bytes:
+        """A part of the segment as a seekable WebM, decrypted in memory. Raises KeyError where there is none,
+        ValueError where it does not decrypt any more, OSError."""
+
+
 class Media(Protocol):
     """Carries a call between two browsers and lets the server look at what it received.
 
@@ -480,6 +517,9 @@ class Store(Protocol):
 
         It leads to approved, rejected, referred, released, abandoned or expired.
         """
+
+    async def handled_sessions(self, operator_id: str, since: datetime) -> list[str]:
+        """Sessions that left this operator's hand since then, oldest first, each once."""
 
     async def latest_handling(self, limit: int) -> list[float]:
         """Seconds of the latest finished calls of everybody, newest last."""

@@ -100,6 +100,10 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+CALL_ROLES = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+"""Who takes calls. An auditor reads only."""
+
+
 class Availability(StrEnum):
     READY = "ready"
     PAUSED = "paused"

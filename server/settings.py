@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     )
     sign_in_hours: float = Field(12.0, gt=0, description="An operator's sign-in lasts this long.")
     link_hours: float = Field(24.0, gt=0, description="A one-time sign-in link lasts this long.")
+    review_minutes: float = Field(
+        60.0, ge=0, description="After a call its operator may look at its record and recording for this long."
+    )
     retention_days: int = Field(
         2555,
         ge=1,

@@ -29,6 +29,9 @@ class ApiError(Exception):
 STATUS: Mapping[str, int] = {
     "consent_outdated": 409,
     "session_unknown": 404,
+    "record_unknown": 404,
+    "recording_not_playable": 404,
+    "picture_unknown": 404,
     "not_in_this_profile": 403,
     "operator_unknown": 404,
     "link_invalid": 403,

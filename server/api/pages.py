@@ -10,8 +10,13 @@ from aiohttp.typedefs import Middleware
 
 from server.api.errors import Handler
 
-PAGES = {"/": "index.html", "/operator.html": "operator.html", "/operator": "operator.html"}
-FOLDERS = ("applicant", "operator", "shared", "styles", "locales", "vendor", "pictures")
+PAGES = {
+    "/": "index.html",
+    "/operator.html": "operator.html",
+    "/operator": "operator.html",
+    "/records.html": "records.html",
+}
+FOLDERS = ("applicant", "operator", "records", "shared", "styles", "locales", "vendor", "pictures")
 
 POLICY = "; ".join(
     (

@@ -10,9 +10,10 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from server.api import applicant, auth, models, operator, public, signalling
+from server.api import applicant, auth, models, operator, public, records, signalling
 from server.api.context import DESK, SERVICE, Context, Handler, private
 from server.api.errors import ApiError
+from server.proofing import CALL_ROLES
 
 JSON_BYTES = 64_000
 PICTURE_BYTES = 12 * 1024 * 1024
@@ -22,6 +23,9 @@ class Access(StrEnum):
     PUBLIC = "public"
     APPLICANT = "applicant"
     OPERATOR = "operator"
+    """Who takes calls: operators and supervisors."""
+    STAFF = "staff"
+    """Everybody with an operator's sign-in, auditors too."""
 
 
 PICTURE = bytes
@@ -38,7 +42,8 @@ class Route:
     summary: str
 
 
-APPLICANT, OPERATOR, PUBLIC = Access.APPLICANT, Access.OPERATOR, Access.PUBLIC
+APPLICANT, OPERATOR, PUBLIC, STAFF = Access.APPLICANT, Access.OPERATOR, Access.PUBLIC, Access.STAFF
+RECORD = "/api/operator/records/{session:[A-Za-z0-9_-]{1,64}}"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/service", public.service, PUBLIC, None, "What this service offers"),
@@ -81,8 +86,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/session/issuance/revoke", applicant.revoke, APPLICANT, models.Revoke, "Revoke what was issued"),
     Route("GET", "/api/session/ws", signalling.applicant_socket, APPLICANT, None, "The page's WebSocket"),
     Route("POST", "/api/operator/sign-in", operator.sign_in, PUBLIC, models.SignIn, "Use a one-time link"),
-    Route("POST", "/api/operator/sign-out", operator.sign_out, OPERATOR, models.Nothing, "Sign out"),
-    Route("GET", "/api/operator", operator.get_operator, OPERATOR, None, "The panel as it stands"),
+    Route("POST", "/api/operator/sign-out", operator.sign_out, STAFF, models.Nothing, "Sign out"),
+    Route("GET", "/api/operator", operator.get_operator, STAFF, None, "The panel as it stands"),
     Route(
         "PUT",
         "/api/operator/availability",
@@ -105,6 +110,17 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/operator/case/release", operator.release, OPERATOR, models.Release, "Give back to the queue"),
     Route("POST", "/api/operator/case/wrap-up", operator.wrap_up, OPERATOR, models.WrapUp, "Finish the record"),
     Route("GET", "/api/operator/case/images/{sha256:[0-9a-f]{64}}", operator.get_image, OPERATOR, None, "A picture"),
+    Route("GET", "/api/operator/records", records.get_listing, STAFF, None, "Sessions that may be looked at"),
+    Route("GET", RECORD, records.get_record, STAFF, None, "What is kept of a session"),
+    Route("GET", RECORD + "/images/{sha256:[0-9a-f]{64}}", records.get_image, STAFF, None, "A picture kept"),
+    Route(
+        "GET",
+        RECORD + "/recordings/{leg:applicant|operator}/{number:[0-9]{1,4}}",
+        records.get_segment,
+        STAFF,
+        None,
+        "A recorded segment as a seekable WebM; with Range a part of it",
+    ),
     Route("GET", "/api/operator/ws", signalling.operator_socket, OPERATOR, None, "The panel's WebSocket"),
 )
 
@@ -136,7 +152,9 @@ def _bind(route: Route) -> Any:
         if route.method != "GET" or route.path.endswith("/ws"):
             auth.refuse_other_sites(request)
         session = await auth.applicant_of(request, desk) if route.access is Access.APPLICANT else None
-        staff = await auth.operator_of(request, desk) if route.access is Access.OPERATOR else None
+        staff = await auth.operator_of(request, desk) if route.access in (Access.OPERATOR, Access.STAFF) else None
+        if route.access is Access.OPERATOR and staff is not None and staff.role not in CALL_ROLES:
+            raise ApiError(403, "role_not_allowed", "Your role does not take calls.")
         body = await _body(request, route.request)
         answer = await route.handler(Context(request, desk, request.app[SERVICE], session, staff, body))
         if isinstance(answer, web.StreamResponse):  # itself a mapping, so it is asked for first
@@ -203,7 +221,7 @@ def openapi_document(version: str) -> dict[str, Any]:
             reference = {"$ref": f"#/components/schemas/{route.request.__name__}"}
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
         paths.setdefault(path, {})[route.method.lower()] = operation
-    cookies = {APPLICANT: auth.APPLICANT_COOKIE, OPERATOR: auth.OPERATOR_COOKIE}
+    cookies = {APPLICANT: auth.APPLICANT_COOKIE, OPERATOR: auth.OPERATOR_COOKIE, STAFF: auth.OPERATOR_COOKIE}
     document = {
         "openapi": "3.1.0",
         "info": {

@@ -9,7 +9,7 @@ from typing import Any
 
 from server.consultation.desk import Change, Desk, change, session_of
 from server.ports import Leg, LegEvent, Timer
-from server.proofing import HELD, Availability, DomainError, Move, Operator, Session, State
+from server.proofing import CALL_ROLES, HELD, Availability, DomainError, Move, Operator, Session, State
 
 MATCH_PRIORITY_LOST = 1
 """A session that was lost in a call goes before those that wait for their first one."""
@@ -23,6 +23,7 @@ async def match_all(desk: Desk) -> None:
             operator
             for operator in await desk.store.operators()
             if operator.availability is Availability.READY
+            and operator.role in CALL_ROLES
             and operator.session_id is None
             and operator.id in desk.presence.operators
         ]

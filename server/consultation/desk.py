@@ -16,7 +16,21 @@ import structlog
 
 from server.adjudication import DEFAULT_POLICY, Policy
 from server.audit import SYSTEM, Event
-from server.ports import Bus, Checker, Clock, Conflict, Issuer, Leg, Matcher, Media, Registry, Store, Timer, Vault
+from server.ports import (
+    Bus,
+    Checker,
+    Clock,
+    Conflict,
+    Issuer,
+    Leg,
+    Matcher,
+    Media,
+    Recordings,
+    Registry,
+    Store,
+    Timer,
+    Vault,
+)
 from server.proofing import DomainError, Operator, Session
 from verification.contract import CheckResult
 
@@ -37,6 +51,8 @@ class Limits:
     retry: timedelta = timedelta(minutes=15)
     sign_in: timedelta = timedelta(hours=12)
     link: timedelta = timedelta(hours=24)
+    review: timedelta = timedelta(hours=1)
+    """How long an operator may look at the record of her own call after it."""
     uploads: int = 40
     """Pictures of a card that one session may send: each costs a second of a worker."""
     messages: int = 500
@@ -89,6 +105,10 @@ class Desk:
     specimens: bool = False
     recording_rule: RecordingRule | None = None
     """None: calls are not recorded."""
+    recordings: Recordings | None = None
+    """The archive of earlier calls; there even where calls are not recorded any more."""
+    viewings: dict[tuple[str, str, str, int], datetime] = field(default_factory=dict)
+    """(operator, session, leg, segment) -> when its last viewing began."""
     recorded: set[str] = field(default_factory=set)
     """Calls of which a segment is being written."""
     presence: Presence = field(default_factory=Presence)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import fractions
-import io
 import logging
 import os
 import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +35,8 @@ from server.media.vp8 import Assembler, EncodedFrame
 MOST_QUEUED = 4096  # packets and frames in all recordings; about 0.5 s of 100 recorded legs
 LEAST_FREE = 256 << 20  # bytes; a recording does not start with less room: 69 kB/s per leg is an hour of one leg
 POLL = 0.05  # seconds the thread waits for packets before it looks after pieces and seals
+KEY_FRAME_EVERY = 20.0  # seconds; who looks for a moment later waits for the pictures from the key frame before it on
+KEY_FRAME_AGAIN = 1.0  # seconds after which a key frame that did not come is asked for again
 LARGEST_STEP = 2.0  # seconds; a media clock that runs ahead of or behind the wall by more is started anew
 
 _MILLISECOND = fractions.Fraction(1, 1000)
@@ -135,6 +136,8 @@ class Recording:
         self._video_time = Timeline(90000, self.began, least_step=1)
         self._audio_time = Timeline(48000, self.began, least_step=1)
         self._needs_key = True
+        self._key_due = self.began + KEY_FRAME_EVERY
+        self._request_key_frame: Callable[[], None] = lambda: None
         self._detach: Callable[[], None] = lambda: None
         self.done: asyncio.Future[Segment] = asyncio.get_running_loop().create_future()
 
@@ -158,13 +161,20 @@ class Recording:
             audio.taps = tuple(tap for tap in audio.taps if tap is not sound)
 
         self._detach = detach
+        self._request_key_frame = request_key_frame
         request_key_frame()
 
     def take_frame(self, frame: EncodedFrame) -> None:
         if self._needs_key and not frame.key:
             return
         self._needs_key = False
-        moment = self._video_time.at(frame.timestamp, time.monotonic())
+        now = time.monotonic()
+        if frame.key:
+            self._key_due = now + KEY_FRAME_EVERY
+        elif now >= self._key_due:
+            self._key_due = now + KEY_FRAME_AGAIN
+            self._request_key_frame()
+        moment = self._video_time.at(frame.timestamp, now)
         self._recorder.submit(self, (True, moment, frame.key, frame.data))
 
     def take_sound(self, timestamp: int, payload: bytes) -> None:
@@ -367,22 +377,3 @@ class Recorder:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
         self._threads.clear()
-
-
-def remux(pieces: Iterable[bytes]) -> bytes:
-    """A seekable WebM (duration, cues in front) of a recording's content. Raises ValueError where nothing is in it."""
-    source = io.BytesIO(b"".join(pieces))
-    sink = io.BytesIO()
-    try:
-        with (
-            av.open(source, "r", format="matroska") as taken,
-            av.open(sink, "w", format="webm", options={"reserve_index_space": "65536", "cues_to_front": "1"}) as made,
-        ):
-            streams = {stream.index: made.add_stream_from_template(stream) for stream in taken.streams}
-            for packet in taken.demux():
-                if packet.dts is not None:
-                    packet.stream = streams[packet.stream.index]
-                    made.mux(packet)
-    except av.FFmpegError as error:
-        raise ValueError("the recording has no content") from error
-    return sink.getvalue()

@@ -32,19 +32,21 @@ SEAL_INTERVAL = 1.0  # seconds
 PIECE_INTERVAL = 0.1  # seconds; with POLL and the interleaving a killed process loses less than 0.25 s
 LARGEST_PIECE = 1 << 20  # bytes
 
-_LENGTH = struct.Struct("!L")
-_SEAL = struct.Struct("!LQd32s32s")
+LENGTH = struct.Struct("!L")
+SEAL = struct.Struct("!LQd32s32s")
 _LARGEST_HEADER = 1 << 16
 _KEY_BYTES = 32
 
 
-def _cipher(key: bytes, header: bytes) -> AESGCM:
+def segment_cipher(key: bytes, header: bytes) -> AESGCM:
+    """The cipher of one segment alone: its header has a random salt. Raises ValueError for a key of another length."""
     if len(key) != _KEY_BYTES:
         raise ValueError("a recording's key has 32 bytes")
     return AESGCM(HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"betpe-bet recording 1 " + header).derive(key))
 
 
-def _next_link(chain: bytes, digest: bytes, end: int, index: int, at: float) -> bytes:
+def next_link(chain: bytes, digest: bytes, end: int, index: int, at: float) -> bytes:
+    """The chain's value after a seal."""
     return hashlib.sha256(chain + digest + struct.pack("!QLd", end, index, at)).digest()
 
 
@@ -66,15 +68,17 @@ class SealedWriter:
         header: dict[str, Any],
         open_file: Callable[[Path], int] = open_new,
         sync: Callable[[int], None] = os.fdatasync,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """``header`` is kept as it is, with a random ``salt`` added, so that no two files share a key.
 
-        ``sync``: called with the descriptor after each seal.
+        ``sync``: called with the descriptor after each seal. ``clock``: the Unix time that seals name.
         """
         text = json.dumps({**header, "salt": os.urandom(16).hex()}, sort_keys=True).encode()
-        self._cipher = _cipher(key, text)
-        self._chain = hashlib.sha256(MAGIC + _LENGTH.pack(len(text)) + text).digest()
+        self._cipher = segment_cipher(key, text)
+        self._chain = hashlib.sha256(MAGIC + LENGTH.pack(len(text)) + text).digest()
         self._sync = sync
+        self._clock = clock
         self._file = open_file(path)
         self._pending = bytearray()
         self._pieces = 0
@@ -84,7 +88,7 @@ class SealedWriter:
         self._unsealed = False
         self._last_piece = self._last_seal = time.monotonic()
         try:
-            self._append(MAGIC + _LENGTH.pack(len(text)) + text)
+            self._append(MAGIC + LENGTH.pack(len(text)) + text)
         except OSError:
             os.close(self._file)
             raise
@@ -133,16 +137,16 @@ class SealedWriter:
         sealed = self._cipher.encrypt(nonce, bytes(self._pending), None)
         self._pending.clear()
         self._pieces += 1
-        record = b"D" + _LENGTH.pack(len(sealed)) + sealed
+        record = b"D" + LENGTH.pack(len(sealed)) + sealed
         self._append(record)
         self._digest.update(record)
         self._unsealed = True
 
     def _seal(self, kind: bytes) -> None:
-        at = time.time()
+        at = self._clock()
         digest = self._digest.digest()
-        self._chain = _next_link(self._chain, digest, self._end, self._seals, at)
-        self._append(kind + _SEAL.pack(self._seals, self._end, at, digest, self._chain))
+        self._chain = next_link(self._chain, digest, self._end, self._seals, at)
+        self._append(kind + SEAL.pack(self._seals, self._end, at, digest, self._chain))
         self._sync(self._file)
         self._seals += 1
         self._digest = hashlib.sha256()
@@ -178,11 +182,12 @@ class NotASealedFile(ValueError):
     """The file does not begin like one."""
 
 
-def _read_header(source: BinaryIO) -> bytes:
-    start = source.read(len(MAGIC) + _LENGTH.size)
-    if len(start) < len(MAGIC) + _LENGTH.size or not start.startswith(MAGIC):
+def read_header(source: BinaryIO) -> bytes:
+    """The header as it is written, and so as it goes into the key. Raises NotASealedFile, OSError."""
+    start = source.read(len(MAGIC) + LENGTH.size)
+    if len(start) < len(MAGIC) + LENGTH.size or not start.startswith(MAGIC):
         raise NotASealedFile("not a sealed recording")
-    (length,) = _LENGTH.unpack_from(start, len(MAGIC))
+    (length,) = LENGTH.unpack_from(start, len(MAGIC))
     text = source.read(min(length, _LARGEST_HEADER))
     if len(text) != length:
         raise NotASealedFile("the header is cut off")
@@ -193,8 +198,8 @@ def _records(source: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """(kind, body) of whole records; ends at the first that is cut off or unknown."""
     while kind := source.read(1):
         if kind == b"D":
-            head = source.read(_LENGTH.size)
-            length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else None
+            head = source.read(LENGTH.size)
+            length = LENGTH.unpack(head)[0] if len(head) == LENGTH.size else None
             if length is None or length > 2 * LARGEST_PIECE:
                 return
             body = source.read(length)
@@ -202,8 +207,8 @@ def _records(source: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
                 return
             yield kind, head + body
         elif kind in (b"S", b"E"):
-            body = source.read(_SEAL.size)
-            if len(body) != _SEAL.size:
+            body = source.read(SEAL.size)
+            if len(body) != SEAL.size:
                 return
             yield kind, body
         else:
@@ -217,8 +222,8 @@ def verify(path: Path, previous: str | None = None) -> Verification:
     """
     total = path.stat().st_size
     with path.open("rb") as source:
-        text = _read_header(source)
-        start = MAGIC + _LENGTH.pack(len(text)) + text
+        text = read_header(source)
+        start = MAGIC + LENGTH.pack(len(text)) + text
         chain = hashlib.sha256(start).digest()
         try:
             header = json.loads(text)
@@ -234,8 +239,8 @@ def verify(path: Path, previous: str | None = None) -> Verification:
                 digest.update(kind + body)
                 end += 1 + len(body)
                 continue
-            index, claimed_end, at, claimed_digest, claimed_chain = _SEAL.unpack(body)
-            link = _next_link(chain, digest.digest(), end, seals, at)
+            index, claimed_end, at, claimed_digest, claimed_chain = SEAL.unpack(body)
+            link = next_link(chain, digest.digest(), end, seals, at)
             if (index, claimed_end, claimed_digest, claimed_chain) != (seals, end, digest.digest(), link) or complete:
                 broken = seals
                 break
@@ -276,13 +281,13 @@ def _seal_follows(source: BinaryIO, position: int, index: int) -> bool:
 def read(path: Path, key: bytes) -> Iterator[bytes]:
     """The content, piece by piece, up to where the file ends or was torn. Raises NotASealedFile, ValueError."""
     with path.open("rb") as source:
-        text = _read_header(source)
-        cipher = _cipher(key, text)
+        text = read_header(source)
+        cipher = segment_cipher(key, text)
         pieces = 0
         for kind, body in _records(source):
             if kind == b"D":
                 try:
-                    yield cipher.decrypt(pieces.to_bytes(12, "big"), body[_LENGTH.size :], None)
+                    yield cipher.decrypt(pieces.to_bytes(12, "big"), body[LENGTH.size :], None)
                 except InvalidTag as error:
                     raise ValueError("the recording does not decrypt") from error
                 pieces += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.proofing import Session, State
@@ -52,6 +52,14 @@ class HandlingRows(Transactions):
         async with self.reading() as connection:
             rows = (await connection.execute(query)).all()
         return [(row.outcome, (row.ended_at - row.started_at).total_seconds()) for row in rows]
+
+    async def handled_sessions(self, operator_id: str, since: datetime) -> list[str]:
+        """Sessions that left this operator's hand since then, oldest first, each once."""
+        latest = func.max(table.c.ended_at)
+        hers = (table.c.operator_id == operator_id) & (table.c.ended_at >= since)
+        query = select(table.c.session_id).where(hers).group_by(table.c.session_id).order_by(latest)
+        async with self.reading() as connection:
+            return list(await connection.scalars(query))
 
     async def latest_handling(self, limit: int) -> list[float]:
         """Seconds of the latest calls of all operators, oldest first, as scheduling.mean_handling takes them."""

@@ -143,6 +143,14 @@ class House:
             await person.ask("PUT", "/api/operator/availability", json={"availability": "ready"})
         return person
 
+    async def auditor(self) -> Person:
+        """Somebody who may look at everything, and takes no calls."""
+        now, limits = self.clock.now(), self.desk.limits
+        _, token = await operating.new_link(self.desk.store, "Auditor", Role.AUDITOR, None, now, limits.link)
+        person = await self.person("/api/operator")
+        await person.ask("POST", "/api/operator/sign-in", json={"token": token})
+        return person
+
     async def connect(self, applicant: Person, operator: Person) -> str:
         """Bring the two into a call; its id."""
         case = await operator.until("matched")

@@ -379,6 +379,8 @@ async def test_the_latest_calls_come_newest_last(store: Store) -> None:
         await store.save(held.move(Move.LEAVE), ended, operator=replace(operator, session_id=None))
     assert await store.latest_handling(3) == [120.0, 180.0, 240.0]
     assert await store.handled("o", minutes(30)) == [("abandoned", 180.0), ("abandoned", 240.0)]
+    assert await store.handled_sessions("o", minutes(30)) == ["s3", "s4"]
+    assert await store.handled_sessions("p", NOON) == []
 
 
 # --- timers, checks, messages -----------------------------------------------------------------------

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from server.media import sealed
 from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
-from server.media.recorder import LARGEST_STEP, Timeline, remux
+from server.media.playback import SealedRecordings
+from server.media.recorder import LARGEST_STEP, Timeline
 from server.media.sealed import NotASealedFile, SealedWriter, read, verify
 from server.ports import Leg, MediaError, RecordingPlan
 from tests.media.peers import Browser, join, next_event, read_number
@@ -55,7 +56,7 @@ def test_one_flipped_bit_is_found_at_its_second(tmp_path_factory, data):
     raw = bytearray(path.read_bytes())
     ends, position = [], raw.index(b"}") + 1
     with path.open("rb") as source:
-        sealed._read_header(source)
+        sealed.read_header(source)
         for kind, body in sealed._records(source):
             position += 1 + len(body)
             if kind != b"D":
@@ -170,7 +171,7 @@ async def test_a_call_is_kept_over_a_reconnect(media, browsers, tmp_path):
     assert verify(segments[1].path, previous=first.chain).ok
     assert second.chain == segments[1].chain
     for segment, low in zip(segments, (1000, 5000, 3000), strict=True):
-        made = remux(read(segment.path, KEY))
+        made = await SealedRecordings(tmp_path, KEY).read("s1", segment.leg, segment.number, 0, sys.maxsize)
         numbers = pictures(made)
         assert len(numbers) > 20
         assert numbers == sorted(numbers)

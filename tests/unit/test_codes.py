@@ -19,7 +19,9 @@ from verification.liveness import STEP_REASONS
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 LANGUAGES = ("kk", "ru", "en")
-PAGES = ("applicant", "operator")
+PAGES = ("applicant", "operator", "records")
+TEXTS = {"records": ("operator", "records")}
+"""Texts that a page loads beside the shared ones; its own where it is not here."""
 PAGE_OF = {
     "server/api/applicant.py": "applicant",
     "server/consultation/applying.py": "applicant",
@@ -29,6 +31,8 @@ PAGE_OF = {
     "server/store/certificates.py": "applicant",
     "verification": "applicant",
     "server/api/operator.py": "operator",
+    "server/api/records.py": "records",
+    "server/consultation/reviewing.py": "records",
     "server/consultation/operating.py": "operator",
     "server/consultation/deciding.py": "operator",
 }
@@ -65,7 +69,7 @@ def of_commands() -> set[str]:
 def words(page: str, language: str) -> dict[str, object]:
     """What a page looks keys up in: the shared texts and its own."""
     texts: dict[str, object] = {}
-    for name in ("shared", page):
+    for name in ("shared", *TEXTS.get(page, (page,))):
         texts |= json.loads((WEB / "locales" / f"{name}.{language}.json").read_text(encoding="utf-8"))
     return texts
 

@@ -53,6 +53,20 @@ def test_a_weak_secret_stops_the_start(data: Path, monkeypatch: pytest.MonkeyPat
     told(RUNNER.invoke(cli, ["run"]), "authority_secret_weak")
 
 
+@pytest.mark.parametrize(
+    ("role", "page"), [("operator", "operator"), ("supervisor", "operator"), ("auditor", "records")]
+)
+def test_a_sign_in_link_leads_to_the_page_of_the_role(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, page: str
+) -> None:
+    monkeypatch.setenv("BETPE_DATA_DIR", str(tmp_path))
+    added = RUNNER.invoke(cli, ["operator", "add", "A", "--role", role])
+    assert f"/{page}.html#token=" in added.output
+    listed = RUNNER.invoke(cli, ["operator", "list"]).output.split("\t")
+    assert listed[1] == role
+    assert f"/{page}.html#token=" in RUNNER.invoke(cli, ["operator", "link", listed[0]]).output
+
+
 def test_a_session_that_is_not_there(data: Path) -> None:
     (data / "keys" / "vault.key").write_bytes(b"k" * 32)
     (data / "keys" / "vault.key").chmod(0o600)

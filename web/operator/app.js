@@ -9,14 +9,12 @@ import { keepAwake } from "../shared/awake.js";
 import { announce, notice } from "../shared/parts.js";
 import { chime } from "./chime.js";
 import { Conversation } from "./conversation.js";
-import { Desk } from "./desk.js";
+import { Desk, WORKING_ROLES } from "./desk.js";
 import { gate } from "./gates.js";
 import { header } from "./header.js";
 import "./case.js";
 import "./rest.js";
 import "./wrap-up.js";
-
-const WORKING_ROLES = ["operator", "supervisor"];
 
 export class BetpeOperator extends BetpeElement {
   constructor() {
@@ -106,6 +104,7 @@ export class BetpeOperator extends BetpeElement {
     if (screen !== "rest" && screen !== "call" && screen !== "wrap-up") {
       return gate(screen, {
         role: snapshot?.operator.role ?? "unknown",
+        records: snapshot?.operator.role === "auditor",
         openHere: () => void desk.openHere(),
       });
     }

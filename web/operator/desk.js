@@ -13,6 +13,8 @@ import { ApiError, asApiError, get, post, put } from "../shared/api.js";
 import { Socket } from "../shared/socket.js";
 
 const BASE = "/api/operator";
+/** Who takes calls; an auditor has a page of her own. */
+export const WORKING_ROLES = ["operator", "supervisor"];
 /** A server that does not answer is asked again this often; the page says so meanwhile. */
 const RETRY_MS = 3_000;
 const FORBIDDEN = 403;
@@ -74,7 +76,7 @@ export class Desk extends EventTarget {
       return;
     }
     this.#setGate(null);
-    this.socket.open();
+    if (WORKING_ROLES.includes(this.snapshot?.operator.role ?? "")) this.socket.open();
   }
 
   /** A used link opens nothing; but who is signed in here already just goes on. @param {string} token */

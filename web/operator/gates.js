@@ -32,8 +32,8 @@ python -m server operator link ID</code></pre>
   </section>
 `;
 
-/** @param {string} screen @param {{role: string, openHere: () => void}} options */
-export function gate(screen, { role, openHere }) {
+/** @param {string} screen @param {{role: string, openHere: () => void, records?: boolean}} options */
+export function gate(screen, { role, openHere, records = false }) {
   const texts = `gate.${screen.replace("-", "_")}`;
   const sign = ICONS[/** @type {keyof typeof ICONS} */ (screen)];
   return html`
@@ -56,6 +56,7 @@ export function gate(screen, { role, openHere }) {
               </button>
             `
           : nothing}
+        ${records ? html`<p><a class="button" href="records.html">${t("rest.records")}</a></p>` : nothing}
         ${NEW_LINK.includes(screen) ? howToGetALink() : nothing}
       </div>
     </main>

@@ -148,6 +148,9 @@ class BetpeRest extends BetpeElement {
             <div><dt>${t("rest.day.referred")}</dt><dd>${number(today.referred)}</dd></div>
             <div><dt>${t("rest.day.mean")}</dt><dd>${today.mean_seconds === null ? "–" : clock(today.mean_seconds)}</dd></div>
           </dl>
+          <p class="rest__more">
+            <a href="records.html" target="_blank" rel="noopener" data-testid="records-link">${t("rest.records")}</a>
+          </p>
         </section>
       </main>
     `;

@@ -3,6 +3,7 @@
  *
  * Contract
  *   await start("applicant")       loads locales/shared.<language>.json and locales/applicant.<language>.json
+ *   await start(["operator", "records"])   the same with several; of two texts with one key the later counts
  *   await useLanguage("ru")        switches, remembers the choice, sets <html lang>, tells every listener
  *   language()                     "kk" | "ru" | "en"
  *   onLanguage(listener)           -> a function that stops listening (BetpeElement does this by itself)
@@ -46,7 +47,8 @@ const REMEMBERED_AS = "betpe.language";
 let current = "kk";
 /** @type {Record<string, Text>} */
 let texts = {};
-let pageName = "";
+/** @type {string[]} */
+let pageNames = [];
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
@@ -72,18 +74,18 @@ export function rememberedLanguage() {
   }
 }
 
-/** @param {string} page name of the page's own texts: "applicant" or "operator" @param {Language} [preferred] */
+/** @param {string | string[]} page name of the page's own texts @param {Language} [preferred] */
 export async function start(page, preferred = rememberedLanguage()) {
-  pageName = page;
+  pageNames = [page].flat();
   await useLanguage(preferred);
 }
 
 /** @param {Language} chosen */
 export async function useLanguage(chosen) {
   if (!isLanguage(chosen)) return;
-  const [shared, own] = await Promise.all([load(`shared.${chosen}`), load(`${pageName}.${chosen}`)]);
+  const loaded = await Promise.all(["shared", ...pageNames].map((name) => load(`${name}.${chosen}`)));
   current = chosen;
-  texts = { ...shared, ...own };
+  texts = Object.assign({}, ...loaded);
   document.documentElement.lang = chosen;
   try {
     localStorage.setItem(REMEMBERED_AS, chosen);

@@ -1,0 +1,241 @@
+"""A seekable WebM without a copy of it: a new head (duration, cues) before the recorded clusters as they lie.
+
+The recorder writes live WebM: an element of unknown size without duration or cues, then a cluster for each tenth of a
+second (https://www.matroska.org/technical/elements.html). An index of one pass is enough to serve any part of
+the seekable file; neither recording nor copy is ever whole in memory.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from server.media import vp8
+from server.media.recorder import WebmTrack
+
+LARGEST_CLUSTER = 16 << 20  # bytes; a tenth of a second of anything a browser sends is far below
+VOID = 0xEC
+"""ID of an element that every reader passes over. It is as long as a SimpleBlock's: one byte in another's place."""
+
+_EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
+_TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP = 0xE7, 0xA3, 0xA0
+_CUES, _CUE_POINT, _CUE_TIME, _CUE_PLACE = 0x1C53BB6B, 0xBB, 0xB3, 0xB7
+_CUE_TRACK, _CUE_CLUSTER = 0xF7, 0xF1
+_SCALE, _DURATION, _MUXER, _WRITER = 0x2AD7B1, 0x4489, 0x4D80, 0x5741
+_VIDEO = 1  # track numbers, as WebmTrack makes them: picture, then sound
+_KEY = 0x80
+_LAST_FRAME = 40  # ms that the last picture or sound is taken to last
+_CLUSTER_HEAD = _CLUSTER.to_bytes(4, "big")
+_NAME = b"Betpe-bet"
+
+
+class _NotHereYet(Exception):
+    """The element goes on behind what was read so far."""
+
+
+class _NoElement(Exception):
+    """The bytes are not what should stand here."""
+
+
+def _vint(data: bytes | bytearray, at: int, limit: int, *, keep_marker: bool) -> tuple[int, int]:
+    """(value, length) of a variable-size integer (RFC 8794, section 4). An all-ones size stays as it is: unknown."""
+    if at >= limit:
+        raise _NotHereYet
+    length = 9 - data[at].bit_length()
+    if length > 8:
+        raise _NoElement
+    if at + length > limit:
+        raise _NotHereYet
+    value = int.from_bytes(data[at : at + length], "big")
+    return (value if keep_marker else value & ((1 << 7 * length) - 1)), length
+
+
+def _element(data: bytes | bytearray, at: int, limit: int) -> tuple[int, int, int]:
+    """(id, begin of the content, size of the content)."""
+    name, first = _vint(data, at, limit, keep_marker=True)
+    size, second = _vint(data, at + first, limit, keep_marker=False)
+    return name, at + first + second, size
+
+
+def _made(name: int, content: bytes) -> bytes:
+    """An element with a size of eight bytes, so that its length does not depend on the values in it."""
+    size = (1 << 56 | len(content)).to_bytes(8, "big")
+    return name.to_bytes((name.bit_length() + 7) // 8, "big") + size + content
+
+
+@dataclass(slots=True)
+class Extent:
+    """Recorded bytes that stand in the seekable file as they are."""
+
+    start: int
+    """In the recorded content."""
+    size: int
+
+
+@dataclass(slots=True)
+class WebmIndex:
+    """What is known of a recording's content after one pass. ``feed`` and ``gap`` in order, then ``finish``."""
+
+    extents: list[Extent] = field(default_factory=list)
+    voided: list[int] = field(default_factory=list)
+    """Places (in the recorded content) of pictures that cannot be decoded after a gap: to be read as VOID."""
+    begin: int | None = None
+    """Milliseconds of the first picture or sound."""
+    end: int = 0
+    """Milliseconds until which it lasts."""
+    head: bytes = b""
+    """Stands before the extents."""
+    _keys: list[tuple[int, int]] = field(default_factory=list)  # (milliseconds, recorded place of its cluster)
+    _tracks: bytes = b""
+    _buffer: bytearray = field(default_factory=bytearray)
+    _base: int = 0  # recorded place of the buffer's first byte
+    _lost: bool = False  # after a gap: the next cluster has to be looked for
+    _needs_key: bool = True
+    _size: tuple[int, int] | None = None
+
+    def feed(self, content: bytes) -> None:
+        """The next bytes of the recording."""
+        self._buffer += content
+        at = 0
+        while (done := self._step(at)) is not None:
+            at = done
+        del self._buffer[:at]
+        self._base += at
+
+    def gap(self, size: int) -> None:
+        """So many bytes are missing here."""
+        self._base += len(self._buffer) + size
+        self._buffer.clear()
+        self._lost = self._needs_key = True
+
+    def finish(self) -> None:
+        """All was read: makes the head."""
+        self._buffer.clear()
+        if self.begin is not None:
+            self.head = self._head()
+
+    def _step(self, at: int) -> int | None:
+        """Take one element; where the next one begins, None when more is needed."""
+        data, limit = self._buffer, len(self._buffer)
+        if self._lost:
+            found = data.find(_CLUSTER_HEAD, at)
+            if found < 0:
+                return None if limit - at < len(_CLUSTER_HEAD) else limit - len(_CLUSTER_HEAD) + 1
+            at = found
+        try:
+            name, content, size = _element(data, at, limit)
+            if name == _SEGMENT:
+                return content
+            if size > LARGEST_CLUSTER:
+                raise _NoElement
+            if self._lost and limit > content and data[content] != _TIMESTAMP:
+                raise _NoElement
+            if content + size > limit:
+                return None
+            if name == _CLUSTER:
+                self._take_cluster(at, content, content + size)
+            elif name == _TRACKS:
+                self._tracks = bytes(data[at : content + size])
+        except _NotHereYet:
+            return None
+        except _NoElement:
+            self._lost = self._needs_key = True
+            return at + 1
+        self._lost = False
+        return content + size
+
+    def _take_cluster(self, at: int, content: int, end: int) -> None:
+        blocks = list(self._blocks(content, end))
+        for place, track, moment, key, payload in blocks:
+            if track == _VIDEO and key:
+                self._needs_key = False
+                self._keys.append((moment, self._base + at))
+                self._size = self._size or vp8.picture_size(bytes(self._buffer[payload : payload + 10]))
+            elif track == _VIDEO and self._needs_key:
+                self.voided.append(self._base + place)
+            self.begin = moment if self.begin is None else min(self.begin, moment)
+            self.end = max(self.end, moment + _LAST_FRAME)
+        if self.extents and self.extents[-1].start + self.extents[-1].size == self._base + at:
+            self.extents[-1].size += end - at
+        else:
+            self.extents.append(Extent(self._base + at, end - at))
+
+    def _blocks(self, at: int, end: int) -> Iterator[tuple[int, int, int, bool, int]]:
+        """(place, track, milliseconds, key frame, place of the payload) of each block of a cluster."""
+        data, cluster_time = self._buffer, 0
+        try:
+            while at < end:
+                name, content, size = _element(data, at, end)
+                if content + size > end or name == _BLOCK_GROUP:
+                    raise _NoElement
+                if name == _TIMESTAMP:
+                    cluster_time = int.from_bytes(data[content : content + size], "big")
+                elif name == _SIMPLE_BLOCK:
+                    track, length = _vint(data, content, end, keep_marker=False)
+                    offset, flags = struct.unpack_from("!hB", data, content + length)
+                    yield at, track, cluster_time + offset, bool(flags & _KEY), content + length + 3
+                at = content + size
+        except (_NotHereYet, struct.error) as error:
+            raise _NoElement from error
+
+    def _head(self) -> bytes:
+        ebml = _made(_EBML, _EBML_FIELDS)
+        duration = struct.pack("!d", float(self.end))
+        info = _made(
+            _INFO,
+            _made(_SCALE, (1_000_000).to_bytes(4, "big"))
+            + _made(_DURATION, duration)
+            + _made(_MUXER, _NAME)
+            + _made(_WRITER, _NAME),
+        )
+        before = info + (self._tracks or _tracks(*(self._size or (640, 480))))
+        first = len(before) + len(self._cues(0))
+        body = before + self._cues(first)
+        total = len(body) + sum(extent.size for extent in self.extents)
+        return ebml + _SEGMENT.to_bytes(4, "big") + (1 << 56 | total).to_bytes(8, "big") + body
+
+    def _cues(self, first: int) -> bytes:
+        """The places of all key frames, where the first cluster stands ``first`` bytes into the segment."""
+        points = b""
+        extent, before = 0, 0
+        for moment, place in self._keys:
+            while place >= self.extents[extent].start + self.extents[extent].size:
+                before += self.extents[extent].size
+                extent += 1
+            position = first + before + place - self.extents[extent].start
+            places = _made(_CUE_TRACK, b"\x01") + _made(_CUE_CLUSTER, position.to_bytes(8, "big"))
+            points += _made(_CUE_POINT, _made(_CUE_TIME, moment.to_bytes(8, "big")) + _made(_CUE_PLACE, places))
+        return _made(_CUES, points)
+
+
+def _uint(name: int, value: int) -> bytes:
+    return _made(name, value.to_bytes(1, "big"))
+
+
+_EBML_FIELDS = b"".join(
+    (
+        _uint(0x4286, 1),  # EBMLVersion
+        _uint(0x42F7, 1),  # EBMLReadVersion
+        _uint(0x42F2, 4),  # EBMLMaxIDLength
+        _uint(0x42F3, 8),  # EBMLMaxSizeLength
+        _made(0x4282, b"webm"),  # DocType
+        _uint(0x4287, 4),  # DocTypeVersion
+        _uint(0x4285, 2),  # DocTypeReadVersion
+    )
+)
+
+
+def _tracks(width: int, height: int) -> bytes:
+    """The tracks as the recorder writes them, for a recording whose own are damaged."""
+    sink = io.BytesIO()
+    track = WebmTrack(sink, width, height)
+    track.put(False, 0, True, b"\xfc\xff\xfe")  # a frame of silence: the head is written with the first packet
+    track.close()
+    data, at = sink.getvalue(), 0
+    while True:
+        name, content, size = _element(data, at, len(data))
+        if name == _TRACKS:
+            return data[at : content + size]
+        at = content if name == _SEGMENT else content + size
