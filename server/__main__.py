@@ -64,7 +64,7 @@ def _with_store(use: Callable[[Any], Awaitable[T]]) -> T:
 @cli.command()
 def run() -> None:
     """Start the service; in the demo profile print the addresses and a one-time operator sign-in link."""
-    from server import app
+    from server import app, serving
     from server.telemetry import configure_logging
 
     settings = _settings()
@@ -72,20 +72,28 @@ def run() -> None:
 
     async def go() -> None:
         loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        orders = serving.Orders()
+        for number, order in (
+            (signal.SIGINT, orders.stop),
+            (signal.SIGTERM, orders.stop),
+            (signal.SIGUSR2, orders.renew_media),
+            (signal.SIGUSR1, orders.drain),
+        ):
+            loop.add_signal_handler(number, order.set)
         started: asyncio.Future[int] = loop.create_future()
-        serving = asyncio.create_task(app.serve(settings, WEB, started, stop))
+        running_task = asyncio.create_task(serving.serve(settings, WEB, started, orders))
         port = await started
         running = settings.model_copy(update={"port": port})
         await _welcome(running, app.public_url(running))
-        await serving
+        await running_task
 
     try:
         asyncio.run(go())
     except app.START_FAULTS as error:
         typer.echo(f"{error.message} ({error.code})", err=True)
+        raise typer.Exit(1) from None
+    except ConnectionError as error:
+        typer.echo(f"The media engine of BETPE_JANUS_URL cannot be used: {error}.", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,10 +27,10 @@ from server.consultation import applying, calling, challenging, deciding, forget
 from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.call_recording import segment_files
-from server.media.embedded import EmbeddedMedia
 from server.media.playback import SealedRecordings
+from server.media.processes import MediaProcesses
 from server.media.sealed import NotASealedFile, verify
-from server.ports import CheckUnavailable, Conflict, Leg, Registry, Timer
+from server.ports import CheckUnavailable, Conflict, Leg, Media, Registry, Timer
 from server.proofing import DomainError, State
 from server.registry import HttpAccess, HttpRegistry, LocalRegistry, RegistrySetUp
 from server.settings import Profile, ProfileRefused, Settings
@@ -50,6 +49,9 @@ START_FAULTS = (*KEY_FAULTS, CheckUnavailable, MatcherRefused, ProfileRefused, R
 DAY_SECONDS = 86_400.0
 SWEEP_SECONDS = 0.25
 """How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
+PORTS_OF_A_CALL = 2
+LEAST_MEDIA_PROCESSES = 2
+"""With one alone a call would wait for a new process to come up when it dies."""
 
 
 class SystemClock:
@@ -111,10 +113,10 @@ def open_registry(settings: Settings) -> Registry | None:
     return LocalRegistry.from_file(settings.registry_file) if settings.registry_file else LocalRegistry()
 
 
-def _verdict(path: Path) -> dict[str, Any]:
-    """What a segment's own seals say of it; needs no key."""
+def _verdict(path: Path, previous: str | None) -> dict[str, Any]:
+    """What a segment's own seals say of it, and whether it follows the one before; needs no key."""
     try:
-        found = verify(path)
+        found = verify(path, previous)
     except NotASealedFile:
         return {"file": path.name, "verified": False, "complete": False, "seals": 0, "chain": "", "previous": ""}
     return {
@@ -132,7 +134,13 @@ def _verdict(path: Path) -> dict[str, Any]:
 def recordings(settings: Settings, session_id: str) -> list[dict[str, Any]]:
     """What the seals of each recorded segment of a session say, in the order of recording, one end after the other."""
     folder = settings.data_dir / "recordings"
-    return [_verdict(path) for leg in Leg for path in segment_files(folder, session_id, leg)]
+    found: list[dict[str, Any]] = []
+    for leg in Leg:
+        previous: str | None = None
+        for path in segment_files(folder, session_id, leg):
+            found.append(_verdict(path, previous))
+            previous = found[-1]["chain"] or previous  # none: it was cut off before its header was written
+    return found
 
 
 def limits(settings: Settings) -> Limits:
@@ -170,18 +178,10 @@ async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
     settings.refuse_embedded_authority()
     prepare_folder(settings)
     await migrate(settings.database_url)
-    loopback = settings.media_loopback
     recording = _recording_rule(settings)
     return Desk(
         store=SqlStore(settings.database_url),
         bus=LocalBus(),
-        media=EmbeddedMedia(
-            addresses=settings.media_addresses or None,
-            ports=settings.port_range,
-            announced=settings.media_announced or None,
-            loopback=settings.profile is Profile.DEMO if loopback is None else loopback,
-            max_calls=settings.media_max_calls,
-        ),
         checker=checker,
         issuer=open_issuer(settings),
         vault=open_vault(settings),
@@ -194,7 +194,42 @@ async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
         specimens=settings.profile is Profile.DEMO,
         recording_rule=None if settings.recording == "off" else recording,
         recordings=SealedRecordings(recording.folder, recording.key),
+        media=await open_media(settings),  # the last: nothing after it can fail and leave processes behind
     )
+
+
+async def open_media(settings: Settings) -> Media:
+    """The engine that carries the calls. Processes come up in the background; Janus has to be there (raises OSError).
+
+    An engine is imported only where it is used: aiortc is not needed in this process while others carry the calls.
+    """
+    addresses = settings.media_addresses or None
+    if settings.media == "janus":
+        from server.media.janus import JanusMedia
+
+        secret = settings.janus_secret.get_secret_value()
+        janus = JanusMedia(settings.janus_url, secret, addresses=addresses, max_calls=settings.media_max_calls)
+        await janus.start()
+        return janus
+    loopback = settings.media_loopback
+    options: dict[str, Any] = {
+        "addresses": addresses,
+        "ports": settings.port_range,
+        "announced": settings.media_announced or None,
+        "loopback": settings.profile is Profile.DEMO if loopback is None else loopback,
+        "max_calls": settings.media_max_calls,
+    }
+    if settings.media == "embedded":
+        from server.media.embedded import EmbeddedMedia
+
+        return EmbeddedMedia(**options)
+    count = settings.media_processes or max(LEAST_MEDIA_PROCESSES, len(os.sched_getaffinity(0)))
+    if settings.port_range is not None:
+        low, high = settings.port_range
+        count = min(count, max(1, (high - low + 1) // PORTS_OF_A_CALL))  # a share without a port carries nothing
+    processes = MediaProcesses(count, **options)
+    processes.begin()
+    return processes
 
 
 def _recording_rule(settings: Settings) -> RecordingRule:
@@ -350,34 +385,3 @@ async def _due(desk: Desk, session_id: str, timer: Timer) -> None:
         await calling.leg_timer_due(desk, session_id)
     else:
         await applying.expire(desk, session_id, timer)
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """The server's own TLS, where a certificate is configured."""
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    return context
-
-
-async def serve(settings: Settings, web_folder: Path, started: asyncio.Future[int], stop: asyncio.Event) -> None:
-    """Run until ``stop`` is set. ``started`` gets the TCP port once requests are answered."""
-    app = build(settings, web_folder)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls_context(settings))
-        await site.start()
-        assert runner.addresses
-        started.set_result(runner.addresses[0][1])
-        await stop.wait()
-    except BaseException as error:
-        if not started.done():
-            started.set_exception(error)
-            return
-        raise
-    finally:
-        with contextlib.suppress(asyncio.CancelledError):
-            await runner.cleanup()

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from server.audit import Event, StoredEvent
 from server.proofing import Operator, Session
@@ -167,12 +167,20 @@ class Media(Protocol):
         """
 
     async def stop_recording(self, call: str) -> list[RecordedSegment]:
-        """Seal and close the segments; all that were written in this process, in order. Empty if none."""
+        """Seal and close the segments; all that were written since ``record``, by leg and in order. Empty if none."""
 
     async def close(self, call: str) -> None:
         """End both legs and free everything. Idempotent."""
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """A media engine whose processes can be replaced under running calls."""
+
+    async def renew(self) -> None:
+        """Put a new process beside each old one, which ends with its last call. Raises TimeoutError, OSError."""
 
 
 # --- checks ----------------------------------------------------------------------------------------

@@ -72,11 +72,19 @@ class Settings(BaseSettings):
         ge=1,
         description="Days a record is kept after it, or its certificates, ended (ETSI EN 319 411-1: 7 years).",
     )
+    media: Literal["processes", "embedded", "janus"] = Field(
+        "processes", description="What carries the calls: processes of their own, the server's own process, or Janus."
+    )
+    media_processes: int | None = Field(
+        None, ge=1, le=64, description="Media processes, about 90 MB each; default: one per core, and at least two."
+    )
+    janus_url: str = Field("", description="WebSocket API of Janus, e.g. ws://127.0.0.1:8188; for BETPE_MEDIA=janus.")
+    janus_secret: SecretStr = Field(SecretStr(""), description="API secret of that Janus.")
     media_addresses: CommaList = Field((), description="Addresses that media listens on; default: all of the host.")
     media_loopback: bool | None = Field(None, description="Offer 127.0.0.1 too; default: only in profile demo.")
     media_announced: str = Field("", description="Address announced instead of the host's own (behind NAT, container).")
     media_ports: str = Field("", description='UDP port range "from-to"; default: any.')
-    media_max_calls: int = Field(100, ge=1, description="Calls that the process carries at once, at most.")
+    media_max_calls: int = Field(100, ge=1, description="Calls that are carried at once, at most.")
     turn_urls: CommaList = Field((), description="TURN servers for the pages, e.g. turn:host:3478?transport=udp.")
     turn_secret: SecretStr = Field(SecretStr(""), description="Secret shared with coturn (use-auth-secret).")
     turn_only: bool = Field(False, description="Browsers send media through the TURN servers alone, never directly.")
@@ -112,6 +120,8 @@ class Settings(BaseSettings):
             raise ValueError("turn_urls needs turn_secret")
         if self.turn_only and not self.turn_urls:
             raise ValueError("turn_only needs turn_urls")
+        if self.media == "janus" and not (self.janus_url and self.janus_secret.get_secret_value()):
+            raise ValueError("media=janus needs janus_url and janus_secret")
         if self.ca_oid_arc and not re.fullmatch(r"[0-2](\.(0|[1-9]\d*)){1,40}", self.ca_oid_arc, re.ASCII):
             raise ValueError("ca_oid_arc must be an object identifier, as 1.3.6.1.4.1.99999")
         if self.media_ports:

@@ -86,6 +86,8 @@ class Offer(Body):
     type: Literal["offer"]
     call: str = Field(max_length=64)
     sdp: str = Field(max_length=SDP_BYTES)
+    attempt: int = Field(0, ge=0, le=1_000_000)
+    """The page's own count of its offers; the answer names it, so that none is taken for that of another offer."""
 
 
 class CandidateInit(BaseModel):

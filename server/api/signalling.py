@@ -20,7 +20,7 @@ from server.api.errors import ApiError
 from server.api.models import MESSAGE, Candidate, Chat, Offer, Ping
 from server.consultation import applying, calling, operating, talking, views
 from server.ports import Leg
-from server.proofing import Session
+from server.proofing import HELD, Session
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +94,7 @@ async def applicant_socket(context: Context) -> web.StreamResponse:
     async def closed(page: Page) -> None:
         await applying.page_closed(desk, session_id, page)
 
-    topics = (f"session:{session_id}", "queue")
+    topics = (f"session:{session_id}", desk.offer_topic(Leg.APPLICANT, session_id), "queue")
     return await _serve(context, Leg.APPLICANT, snapshot, current, opened, closed, topics)
 
 
@@ -117,7 +117,7 @@ async def operator_socket(context: Context) -> web.StreamResponse:
     async def closed(page: Page) -> None:
         await operating.page_closed(desk, operator_id, page)
 
-    topics = (f"operator:{operator_id}", "queue")
+    topics = (f"operator:{operator_id}", desk.offer_topic(Leg.OPERATOR, operator_id), "queue")
     return await _serve(context, Leg.OPERATOR, snapshot, current, opened, closed, topics)
 
 
@@ -142,7 +142,7 @@ async def _serve(
     try:
         async with context.desk.bus.subscribe(*topics) as changes:
             await opened(page)
-            pushing = asyncio.create_task(_push(page, changes, left))
+            pushing = asyncio.create_task(_push(page, changes, left, topics[1], current))
             await _read(context, leg, socket, page, current)
     finally:
         pages.discard(page)
@@ -155,8 +155,17 @@ async def _serve(
     return socket
 
 
-async def _push(page: Page, changes: AsyncIterator[str], left: asyncio.Future[None]) -> None:
-    """Send the snapshot at once, on every change, and now and then because time passes; until the page has left."""
+async def _push(
+    page: Page,
+    changes: AsyncIterator[str],
+    left: asyncio.Future[None],
+    offer_topic: str,
+    current: Callable[[], Awaitable[Session | None]],
+) -> None:
+    """Send the snapshot at once, on every change, and now and then because time passes; until the page has left.
+
+    On ``offer_topic`` the page is first told to offer again: its media process is gone.
+    """
     pending = asyncio.ensure_future(anext(changes))
     try:
         while not left.done():
@@ -168,10 +177,23 @@ async def _push(page: Page, changes: AsyncIterator[str], left: asyncio.Future[No
             either: set[asyncio.Future[Any]] = {pending, left}
             await asyncio.wait(either, timeout=QUEUE_REFRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if pending.done():
-                pending.result()
+                topic = pending.result()
                 pending = asyncio.ensure_future(anext(changes))
+                if topic == offer_topic:
+                    await _offer_again(page, current)
     finally:
         pending.cancel()
+
+
+async def _offer_again(page: Page, current: Callable[[], Awaitable[Session | None]]) -> None:
+    try:
+        session = await current()
+    except Exception as error:
+        # The page notices by itself that nothing comes any more; it only takes a second longer.
+        log.error("offer_again_failed", error=type(error).__name__, exc_info=True)
+        return
+    if session is not None and session.state in HELD and session.call_id:
+        await page.send({"type": "offer_again", "call": session.call_id})
 
 
 async def _read(
@@ -227,7 +249,7 @@ async def _act(
     match message:
         case Offer():
             sdp = await calling.answer(desk, session, leg, message.call, message.sdp)
-            await page.send({"type": "answer", "call": message.call, "sdp": sdp})
+            await page.send({"type": "answer", "call": message.call, "attempt": message.attempt, "sdp": sdp})
         case Candidate():
             if message.candidate is not None and message.candidate.candidate:
                 await calling.add_candidate(desk, session, leg, message.call, message.candidate.model_dump())

@@ -18,6 +18,8 @@ MATCH_PRIORITY_LOST = 1
 async def match_all(desk: Desk) -> None:
     """Give waiting sessions, oldest first, to ready operators, drawn at random. One at a time in this process;
     between processes the store's single UPDATE decides."""
+    if desk.draining:
+        return
     async with desk.matching:
         operators = [
             operator
@@ -36,6 +38,12 @@ async def match_all(desk: Desk) -> None:
             if session is None:
                 continue  # perhaps all that wait exclude this operator: another may take them
             await desk.tell(session, queue=True)
+
+
+async def held_count(desk: Desk) -> int:
+    """How many sessions are in an operator's hands: matched, in a call, suspended, being decided."""
+    held = [await desk.store.sessions_of(operator.id) for operator in await desk.store.operators()]
+    return sum(1 for sessions in held for session in sessions if session.state in HELD)
 
 
 def _await_legs(desk: Desk, session: Session) -> Change | None:
@@ -63,10 +71,15 @@ def _require_call(session: Session, call: str) -> None:
 
 
 async def leg_changed(desk: Desk, event: LegEvent) -> Session | None:
-    """The media engine says that an end was connected or lost. The session, unless its call is over."""
+    """The media engine says that an end was connected or lost. The session, unless its call is over.
+
+    ``lost`` is no fault of that end: its media process is gone, and its page is asked for a new offer first of all.
+    """
     session_id = desk.presence.calls.get(event.call)
     if session_id is None:
         return None
+    if event.kind == "lost":
+        await desk.ask_offer(await session_of(desk, session_id), event.leg)
     legs = desk.presence.legs.setdefault(event.call, set())
     if event.kind == "connected":
         legs.add(event.leg)

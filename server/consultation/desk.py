@@ -118,6 +118,8 @@ class Desk:
     """Session -> the liveness challenge under way (consultation.challenging.Running)."""
     guidance: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Session -> what would make its live picture better now (codes, most important first)."""
+    draining: bool = False
+    """The service is about to end: nobody is matched any more."""
     busy: set[str] = field(default_factory=set)
     """Sessions for which a long check is under way: one at a time."""
 
@@ -127,6 +129,17 @@ class Desk:
 
     def system_event(self, kind: str, actor: str, **data: Any) -> Event:
         return self.event(SYSTEM, kind, actor, **data)
+
+    @staticmethod
+    def offer_topic(leg: Leg, who: str) -> str:
+        """The topic on which a page hears that its media connection is gone; ``who``: session or operator id."""
+        return f"offer:{leg}:{who}"
+
+    async def ask_offer(self, session: Session, leg: Leg) -> None:
+        """Let the page of this end of the session's call make a new connection at once."""
+        who = session.id if leg is Leg.APPLICANT else session.operator_id
+        if who:
+            await self.bus.publish(self.offer_topic(leg, who))
 
     async def tell(self, session: Session, *, queue: bool = False) -> None:
         """Let the pages that show this session read it again."""

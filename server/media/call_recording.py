@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,41 @@ def segment_files(folder: Path, session: str, leg: Leg) -> list[Path]:
     return sorted(folder.glob(f"{session}.{leg.value}.[0-9][0-9][0-9][0-9].rec"))
 
 
+def newest_segments(plan: RecordingPlan) -> dict[Leg, int]:
+    """The number of each leg's newest segment in the plan's folder, 0 where there is none. Reads the folder."""
+    return {
+        leg: max((_number(path) for path in segment_files(plan.folder, plan.session, leg)), default=0) for leg in Leg
+    }
+
+
+def segments_after(
+    plan: RecordingPlan, before: Mapping[Leg, int], sealed: Sequence[RecordedSegment]
+) -> list[RecordedSegment]:
+    """Every segment of the plan with a number above ``before``, by leg and in order.
+
+    Those that are not among the ``sealed`` were left by a process that died: their seals are read from the files.
+    """
+    known = {(segment.leg, segment.number): segment for segment in sealed}
+    found: list[RecordedSegment] = []
+    for leg in Leg:
+        for path in segment_files(plan.folder, plan.session, leg):
+            number = _number(path)
+            if number <= before.get(leg, 0):
+                continue
+            segment = known.get((leg, number))
+            if segment is None:
+                try:
+                    segment = RecordedSegment(leg, number, path, verify(path).chain, path.stat().st_size)
+                except NotASealedFile:
+                    continue  # killed before its header was written: there is nothing in it
+            found.append(segment)
+    return found
+
+
+def _number(path: Path) -> int:
+    return int(path.suffixes[-2][1:])
+
+
 class _LegRecording:
     """One leg's chain of segments. Begins and ends one after the other, whatever the order of connections."""
 
@@ -43,7 +78,7 @@ class _LegRecording:
     def continue_from(self, files: list[Path]) -> None:
         """Go on behind the segments of an earlier process (run outside the event loop: it reads them)."""
         for path in files:
-            self._number = int(path.suffixes[-2][1:])
+            self._number = _number(path)
             try:
                 self._chain = verify(path).chain
             except NotASealedFile:

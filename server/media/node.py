@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from server.ports import Leg, MediaError, RecordingPlan
 
 HEARTBEAT = 0.25  # seconds
 MOST_AT_ONCE = 256  # requests in work
+MOST_UNREAD = 1 << 20  # bytes that a server which stands still has not read; no heartbeat is added to them
+
+log = logging.getLogger(__name__)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -68,6 +72,9 @@ class Node:
                 reply["result"] = await self._do(message["do"], message)
         except MediaError as error:
             reply["error"] = [error.code, error.message]
+        except Exception as error:
+            log.error("a request failed: %s: %s", message["do"], type(error).__name__, exc_info=True)
+            reply["error"] = ["internal", "The media process failed at this request."]
         self._send(reply, binary)
 
     async def _do(self, what: str, message: Mapping[str, Any]) -> Any:
@@ -109,7 +116,8 @@ class Node:
                 ]
                 for call, leg, found in self._media.all_statistics()
             ]
-            self._send({"beat": figures})
+            if self._writer.transport.get_write_buffer_size() < MOST_UNREAD:
+                self._send({"beat": figures})
             await asyncio.sleep(HEARTBEAT)
 
     async def _tell(self) -> None:
@@ -120,17 +128,17 @@ class Node:
         self._writer.write(pack(message, binary))
 
 
-async def pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Standard input and output as streams."""
+async def pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.ReadTransport]:
+    """Standard input and output as streams, and the transport of the input, which closes with no stream."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    source, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout.buffer)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop), source
 
 
 async def main(options: dict[str, Any]) -> None:
-    reader, writer = await pipes()
+    reader, writer, source = await pipes()
     if options.get("ports"):
         options["ports"] = tuple(options["ports"])
     media = EmbeddedMedia(**options)
@@ -139,6 +147,8 @@ async def main(options: dict[str, Any]) -> None:
     finally:
         await media.aclose()
         writer.close()
+        source.close()
+        await asyncio.sleep(0)  # the transports close at the loop's next turn
 
 
 if __name__ == "__main__":

@@ -40,14 +40,19 @@ def executable() -> str:
 
 
 @asynccontextmanager
-async def launch(playwright: Playwright, camera: Path | None = None) -> AsyncIterator[Browser]:
-    """A headless Chromium whose camera plays the file (MJPEG), or Chromium's own test picture."""
-    arguments = list(FLAGS)
+async def launch(
+    playwright: Playwright, camera: Path | None = None, path: str | None = None, secure: str | None = None
+) -> AsyncIterator[Browser]:
+    """A headless Chromium whose camera plays the file (MJPEG), or Chromium's own test picture.
+
+    ``path``: another Chromium than the installed one. ``secure``: an http origin that it treats as a secure one.
+    """
+    arguments = [*FLAGS, *([f"--unsafely-treat-insecure-origin-as-secure={secure}"] if secure else [])]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium refuses to start as root with it
     if camera is not None:
         arguments.append(f"--use-file-for-fake-video-capture={camera}")
-    browser = await playwright.chromium.launch(executable_path=executable(), args=arguments)
+    browser = await playwright.chromium.launch(executable_path=path or executable(), args=arguments)
     try:
         yield browser
     finally:

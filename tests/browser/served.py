@@ -28,6 +28,8 @@ class Served:
 
     data: Path
     port: int = field(default_factory=free_port)
+    host: str = "localhost"
+    """The name or address at which the citizen's browser finds it."""
     settings: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     link: str = ""
@@ -36,7 +38,7 @@ class Served:
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -117,7 +117,8 @@ async def move(leg: str, last: int = 77) -> None:
 
 
 @contextmanager
-def _launcher(leg: str) -> Iterator[str]:
+def launcher(leg: str) -> Iterator[str]:
+    """The path of a Chromium that lives in a leg's namespace."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "chromium"
         script.write_text(f'#!/bin/sh\nexec ip netns exec {_namespace(leg)} {executable()} "$@"\n')
@@ -178,7 +179,7 @@ async def call_between_namespaces(
         pages: dict[str, Page] = {}
         for leg in LEGS:
             own = f"http://{SERVER[leg]}:{port}"
-            path = stack.enter_context(_launcher(leg))
+            path = stack.enter_context(launcher(leg))
             opened = await stack.enter_async_context(browser(path, secure=own))
             pages[leg] = await open_call(opened, own, call, leg, **options)
         for page in pages.values():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from server.media.processes import HUNG, MediaProcesses
@@ -15,6 +18,19 @@ from server.ports import Leg, MediaError, RecordingPlan
 from tests.media.peers import Browser, join, next_event
 
 CALL = "c"
+ROOT = Path(__file__).parents[2]
+ORPHANS = """
+import asyncio
+from server.media.processes import MediaProcesses
+
+async def main():
+    media = MediaProcesses(2, addresses=["127.0.0.1"])
+    await media.start()
+    print(*media.pids, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -32,6 +48,13 @@ async def pair():
     yield (*both, more)
     for browser in (*both, *more):
         await browser.close()
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def pid_of(media: MediaProcesses, call: str = CALL) -> int:
@@ -62,10 +85,10 @@ async def test_a_process_that_dies_is_told_and_replaced(media, pair, how, within
     assert 7000 <= await again[0].seen_number() < 8000
     assert pid_of(media) != pid
     segments = await media.stop_recording(CALL)
-    assert [(one.leg, one.number) for one in segments] == [(Leg.APPLICANT, 2), (Leg.OPERATOR, 2)]
-    before = verify(tmp_path / "s1.applicant.0001.rec")
-    assert before.ok
-    assert verify(segments[0].path, previous=before.chain).ok
+    assert [(one.leg, one.number) for one in segments] == [(leg, number) for leg in Leg for number in (1, 2)]
+    for before, after in (segments[:2], segments[2:]):
+        assert before.chain == verify(before.path).chain
+        assert verify(after.path, previous=before.chain).ok
 
 
 async def test_other_calls_do_not_notice(media, pair):
@@ -95,6 +118,63 @@ async def test_a_process_is_drained_without_dropping_its_call(media, pair):
     await media.close(CALL)
     async with asyncio.timeout(10):
         assert await old._process.wait() == 0
+        while old.pid in media.pids:
+            await asyncio.sleep(0.01)
+
+
+async def test_renewed_processes_that_still_carry_a_call_end_with_the_server(pair):
+    applicant, *_ = pair
+    media = MediaProcesses(2, addresses=["127.0.0.1"])
+    await media.start()
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    first = media.pids
+    await media.renew()
+    assert pid_of(media) in first
+    assert len(set(media.pids) - set(first)) == 2
+    everything = {*first, *media.pids}
+    await media.aclose()
+    assert not [pid for pid in everything if lives(pid)]
+
+
+async def test_an_offer_that_comes_too_early_waits(pair):
+    applicant, operator, _ = pair
+    media = MediaProcesses(1, addresses=["127.0.0.1"])
+    media.begin()
+    assert media.pids == []
+    await asyncio.gather(join(media, applicant, Leg.APPLICANT, CALL), join(media, operator, Leg.OPERATOR, CALL))
+    assert 1000 <= await operator.seen_number() < 2000
+    assert len(media.pids) == 1
+    await media.aclose()
+
+
+async def test_an_offer_whose_process_dies_is_answered_by_another(media, pair):
+    applicant, operator, _ = pair
+    await join(media, operator, Leg.OPERATOR, CALL)
+    os.kill(pid_of(media), signal.SIGSTOP)
+    await join(media, applicant, Leg.APPLICANT, CALL)  # it hangs while it has this offer
+    await next_event(media.events(), "lost", Leg.OPERATOR)
+    assert media.statistics(CALL, Leg.APPLICANT) is not None
+
+
+async def test_a_server_that_stood_still_ends_no_healthy_process(media):
+    before = media.pids
+    time.sleep(2 * HUNG)  # noqa: ASYNC251 - the event loop itself is what stands still
+    await asyncio.sleep(HUNG)
+    assert media.pids == before
+
+
+async def test_media_processes_end_with_a_killed_server():
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ORPHANS, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    pids = [int(pid) for pid in (await server.stdout.readline()).split()]
+    assert len(pids) == 2
+    server.kill()
+    async with asyncio.timeout(10):
+        while any(lives(pid) for pid in pids):
+            await asyncio.sleep(0.05)
+    _, said = await server.communicate()
+    assert said == b""
 
 
 async def test_limits_hold_over_all_processes(pair):

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.app import recordings
 from server.media import sealed
 from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
@@ -22,6 +23,7 @@ from server.media.playback import SealedRecordings
 from server.media.recorder import LARGEST_STEP, Timeline
 from server.media.sealed import NotASealedFile, SealedWriter, read, verify
 from server.ports import Leg, MediaError, RecordingPlan
+from server.settings import Settings
 from tests.media.peers import Browser, join, next_event, read_number
 
 KEY = bytes(range(32))
@@ -46,6 +48,19 @@ def test_what_is_written_is_read_and_verifies(tmp_path):
     assert (found.ok, found.complete, found.seals, found.tail_bytes) == (True, True, 6, 0)
     assert found.header["session"] == "s"
     assert b"second 1" not in (tmp_path / "a.rec").read_bytes()
+
+
+def test_a_segment_that_was_taken_away_is_missed(tmp_path):
+    chain = "the session's newest audit hash"
+    (tmp_path / "recordings").mkdir()
+    paths = [tmp_path / "recordings" / f"s1.applicant.{number:04}.rec" for number in (1, 2, 3)]
+    for path in paths:
+        written(path, session="s1", previous=chain)
+        chain = verify(path).chain
+    kept = Settings(data_dir=tmp_path)
+    assert [one["verified"] for one in recordings(kept, "s1")] == [True, True, True]
+    paths[1].unlink()
+    assert [one["verified"] for one in recordings(kept, "s1")] == [True, False]
 
 
 @settings(max_examples=60)

@@ -1,8 +1,8 @@
 /**
  * The applicant's way as the page knows it: the server's snapshot, and which of her own steps before the queue is shown.
  *
- * Contract: one Journey for the page. It fires "change" whenever anything below differs, "answer" (detail: the server's
- * WebRTC answer) and "refused" (detail: code of a message that the server did not take).
+ * Contract: one Journey for the page. It fires "change" whenever anything below differs, "media" (detail: a message of
+ * the server for the call) and "refused" (detail: code of a message that the server did not take).
  *   service     GET /api/service          snapshot    the session of docs/protocol.md, or null
  *   screen      the name of the screen to show (also body[data-screen])
  *   connection  "connecting" | "open" | "lost" | "closed"        socket   shared/socket.js
@@ -227,8 +227,8 @@ export class Journey extends EventTarget {
     if (message.type === "state") {
       this.#take(message.session);
       this.#changed();
-    } else if (message.type === "answer") {
-      this.dispatchEvent(new CustomEvent("answer", { detail: message }));
+    } else if (message.type === "answer" || message.type === "offer_again") {
+      this.dispatchEvent(new CustomEvent("media", { detail: message }));
     } else if (message.type === "error") {
       this.dispatchEvent(new CustomEvent("refused", { detail: message.code }));
     }

@@ -44,7 +44,7 @@ class ScreenTalk extends Screen {
     this.opening = false;
     this.said = "";
     this.join = () => this.#join();
-    this.answer = (/** @type {Event} */ event) => this.call?.answered(/** @type {CustomEvent} */ (event).detail);
+    this.message = (/** @type {Event} */ event) => this.call?.heard(/** @type {CustomEvent} */ (event).detail);
     this.reconnect = (/** @type {Event} */ event) => {
       if (/** @type {CustomEvent} */ (event).detail === "open") void this.call?.start();
     };
@@ -54,7 +54,7 @@ class ScreenTalk extends Screen {
     super.connectedCallback();
     this.read = this.journey.snapshot?.messages.length ?? 0;
     this.journey.addEventListener("change", this.join);
-    this.journey.addEventListener("answer", this.answer);
+    this.journey.addEventListener("media", this.message);
     this.journey.socket.addEventListener("status", this.reconnect);
     void this.#openMedia();
   }
@@ -62,7 +62,7 @@ class ScreenTalk extends Screen {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.journey.removeEventListener("change", this.join);
-    this.journey.removeEventListener("answer", this.answer);
+    this.journey.removeEventListener("media", this.message);
     this.journey.socket.removeEventListener("status", this.reconnect);
     this.call?.stop();
     this.call = null;
@@ -105,6 +105,7 @@ class ScreenTalk extends Screen {
   /** A call that the snapshot shows and this page is not in: offer. */
   #join() {
     const current = this.journey.snapshot?.call;
+    if (this.call && current) this.call.otherConnected = current.peer_connected;
     if (!current?.id || !this.stream || this.call?.id === current.id) return;
     this.call?.stop();
     const call = new Call({
@@ -112,7 +113,7 @@ class ScreenTalk extends Screen {
       stream: this.stream,
       iceServers: this.journey.service?.ice_servers,
       icePolicy: this.journey.service?.ice_policy,
-      send: (message) => this.journey.socket.send(message),
+      socket: this.journey.socket,
     });
     this.call = call;
     call.muted = this.muted;
@@ -239,8 +240,14 @@ class ScreenTalk extends Screen {
           ${icon("help")}<span>${t("help.open")}</span>
         </button>
         <div class="talk__stage">
-          <video class="talk__remote" autoplay playsinline data-testid="call-remote" aria-label=${t("talk.remote")}></video>
-          ${this.status === "connected" && call?.peer_connected
+          <video
+            class="talk__remote ${this.status === "reconnecting" ? "talk__remote--stale" : ""}"
+            autoplay
+            playsinline
+            data-testid="call-remote"
+            aria-label=${t("talk.remote")}
+          ></video>
+          ${this.status === "reconnecting" || (this.status === "connected" && call?.peer_connected)
             ? nothing
             : html`<div class="talk__nobody" aria-hidden="true">${icon("person")}</div>`}
           <div class="talk__own ${this.cameraOn ? "" : "talk__own--off"}">

@@ -103,6 +103,7 @@ export class Conversation extends EventTarget {
     if (this.own.status === "off") void this.startOwn();
     if (this.own.status === "fault" && !callId) void this.#pauseForFault();
     if (this.own.status !== "on" || !callId || link !== "open") return;
+    if (this.call) this.call.otherConnected = snapshot.case?.applicant_connected ?? false;
     if (!this.call) this.#beginCall(callId);
     else if (reopened) void this.call.start();
   }
@@ -121,7 +122,7 @@ export class Conversation extends EventTarget {
       stream: this.own.stream,
       iceServers: this.desk.service?.ice_servers ?? [],
       icePolicy: this.desk.service?.ice_policy,
-      send: (message) => this.desk.socket.send(message),
+      socket: this.desk.socket,
     });
     this.call = call;
     this.remote = null;
@@ -152,7 +153,7 @@ export class Conversation extends EventTarget {
 
   /** @param {any} message */
   #heard(message) {
-    if (message.type === "answer") void this.call?.answered(message);
+    this.call?.heard(message);
   }
 
   toggleMute() {

@@ -95,6 +95,12 @@ class BetpeStage extends BetpeElement {
         ${this.#release("applicant_absent")}
       `;
     }
+    if (media === "reconnecting") {
+      return html`
+        <p class="stage__word" data-testid="reconnecting">${icon("network")}${t("media.reconnecting")}</p>
+        ${state === "suspended" ? this.#release("technical") : nothing}
+      `;
+    }
     if (state === "suspended" && !this.case.applicant_connected) {
       return html`
         <p class="stage__word" data-testid="applicant-lost">${icon("network")}${t("media.suspended")}</p>
@@ -104,7 +110,7 @@ class BetpeStage extends BetpeElement {
       `;
     }
     if (media === "connected" && remote) return null;
-    return html`<p class="stage__word">${icon("clock")}${t(media === "reconnecting" ? "media.reconnecting" : "media.connecting")}</p>`;
+    return html`<p class="stage__word">${icon("clock")}${t("media.connecting")}</p>`;
   }
 
   /** @param {"applicant_absent" | "technical"} reason */

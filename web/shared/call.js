@@ -2,44 +2,67 @@
  * One live call with the server's media (docs/protocol.md, "The WebSocket").
  *
  * Contract
- *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, send: (message) => socket.send(message)});
+ *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, socket});
  *   call.start()                       makes a new RTCPeerConnection and sends its offer; call it again whenever the
  *                                      socket has opened again (an offer per reconnect)
- *   call.answered(message)             hand it the server's `answer`; those of another call or offer are ignored
+ *   call.heard(message)                hand it the server's messages: `answer` (of another call or offer: ignored),
+ *                                      `offer_again` (a new connection is made at once)
+ *   call.otherConnected = bool         whether the snapshot says that the other end is there, so that pictures are due
  *   call.setMuted(true), call.setCamera(false), await call.switchCamera(), call.stop()
  *   events: "remote" detail MediaStream; "status" detail "connecting" | "connected" | "reconnecting";
  *           "quality" detail {code, figures}: code is "good" | "poor_up" | "poor_down" | "no_picture", words are
  *           t("quality." + code); figures {up: {framesPerSecond, width, height, kilobits, lost}, down: {the same},
  *           roundTripMs} for who wants numbers.
- * The stream given stays the caller's; tracks that switchCamera opened replace the ones in it.
+ * The stream given stays the caller's; tracks that switchCamera opened replace the ones in it. A connection over which
+ * nothing comes any more is made anew without being told: after a second and a half, or when the network changed.
  */
+import { watchArrivals } from "./arrivals.js";
 import { cameras, openMedia } from "./camera.js";
 
 const STATISTICS_EVERY_MS = 2_000;
-/** ICE says "disconnected" for short gaps that heal by themselves; RFC 7675 consent lasts 30 s, people do not. */
-const HEALING_MS = 4_000;
+/** After a failure that came at once a new attempt waits a little. */
+const FAILED_MS = 1_000;
 /** A connection that did not come up in this time is tried anew. */
 const CONNECTING_MS = 15_000;
+/** One that was there before comes up within a second, or the network is gone again: twice that is believed. */
+const RECONNECTING_MS = 5_000;
+const QUICK_TRIES = 2;
+/** The server reports what arrives each 0.1 s while video is sent; without video each 0.5 to 1.5 s. */
+const SILENT_MS = 1_200;
+const SILENT_WITHOUT_VIDEO_MS = 3_000;
 /** Enough for 720p VP8 at 25 frames; above it more bits add nothing that the checks or an eye can use. */
 const VIDEO_BITS_PER_SECOND = 1_500_000;
 /** Below these a consultant cannot see a head turn, or words break up. */
 const POOR_FRAMES_PER_SECOND = 8;
 const POOR_LOSS = 0.08;
 
+/** Offers of this page, over all its calls: an answer names the one that it is for. */
+let attempts = 0;
+
 export class Call extends EventTarget {
   /**
    * @param {{id: string, stream: MediaStream, iceServers?: RTCIceServer[], icePolicy?: RTCIceTransportPolicy,
-   *   send: (message: object) => boolean}} options
+   *   socket: import("./socket.js").Socket}} options
    */
-  constructor({ id, stream, iceServers = [], icePolicy = "all", send }) {
+  constructor({ id, stream, iceServers = [], icePolicy = "all", socket }) {
     super();
     this.id = id;
     this.stream = stream;
     this.iceServers = iceServers;
     this.icePolicy = icePolicy;
-    this.send = send;
+    this.socket = socket;
     /** @type {RTCPeerConnection | null} */
     this.peer = null;
+    /** The connection before this one: it ends when the server has answered, so that the server sees no parting.
+     * @type {RTCPeerConnection | null} */
+    this.former = null;
+    this.attempt = 0;
+    this.stopped = false;
+    this.otherConnected = false;
+    this.triedFrozen = false;
+    this.endWatch = () => {};
+    this.networkChanged = () => this.socket.prove();
+    /** @type {any} of Chromium alone */ (navigator).connection?.addEventListener?.("change", this.networkChanged);
     /** @type {RTCRtpSender | null} */
     this.videoSender = null;
     /** @type {"connecting" | "connected" | "reconnecting"} */
@@ -47,6 +70,8 @@ export class Call extends EventTarget {
     this.muted = false;
     this.cameraOn = true;
     this.wasConnected = false;
+    /** Offers since it was last connected. */
+    this.tries = 0;
     this.timers = { healing: 0, statistics: 0 };
     /** @type {Record<string, {bytes: number, packets: number, lost: number, frames: number, at: number}>} */
     this.before = {};
@@ -55,7 +80,8 @@ export class Call extends EventTarget {
   }
 
   async start() {
-    this.#close();
+    if (this.stopped) return;
+    this.#setAside();
     this.#say(this.wasConnected ? "reconnecting" : "connecting");
     const peer = new RTCPeerConnection({
       iceServers: this.iceServers,
@@ -63,31 +89,45 @@ export class Call extends EventTarget {
       bundlePolicy: "max-bundle",
     });
     this.peer = peer;
+    const attempt = ++attempts;
+    this.attempt = attempt;
+    this.tries += 1;
     const remote = new MediaStream();
     peer.ontrack = ({ track }) => {
       remote.addTrack(track);
       this.dispatchEvent(new CustomEvent("remote", { detail: remote }));
     };
     peer.onicecandidate = ({ candidate }) => {
-      this.send({ type: "candidate", call: this.id, candidate: candidate ? candidate.toJSON() : null });
+      this.socket.send({ type: "candidate", call: this.id, candidate: candidate ? candidate.toJSON() : null });
     };
     peer.onconnectionstatechange = () => this.#changed(peer);
     this.#addTracks(peer);
-    await peer.setLocalDescription();
+    try {
+      await peer.setLocalDescription();
+    } catch (error) {
+      if (this.peer === peer) throw error;
+    }
     if (this.peer !== peer) return; // stopped or started again meanwhile
-    this.send({ type: "offer", call: this.id, sdp: peer.localDescription?.sdp });
-    this.#startAgainIn(CONNECTING_MS);
+    this.socket.send({ type: "offer", call: this.id, sdp: peer.localDescription?.sdp, attempt });
+    this.#startAgainIn(this.#patience());
   }
 
-  /** @param {{call: string, sdp: string}} answer */
-  async answered({ call, sdp }) {
+  /** @param {{type: string, call?: string, attempt?: number, sdp?: string}} message */
+  heard(message) {
+    if (message.call !== this.id) return;
+    if (message.type === "offer_again") void this.start();
+    else if (message.type === "answer") void this.#answered(message);
+  }
+
+  /** @param {{attempt?: number, sdp?: string}} answer */
+  async #answered({ attempt, sdp }) {
     const peer = this.peer;
-    if (call !== this.id || peer?.signalingState !== "have-local-offer") return;
+    if (attempt !== this.attempt || peer?.signalingState !== "have-local-offer") return;
+    this.#dropFormer();
     try {
       await peer.setRemoteDescription({ type: "answer", sdp });
     } catch (error) {
-      // the answer to an offer of an earlier connection: the one to this offer follows
-      if (this.peer === peer && peer.signalingState !== "have-local-offer") throw error;
+      if (this.peer === peer) throw error; // else it was stopped or started again meanwhile
     }
   }
 
@@ -132,8 +172,10 @@ export class Call extends EventTarget {
   }
 
   stop() {
-    this.#close();
-    this.send = () => false;
+    this.stopped = true;
+    this.#setAside();
+    this.#dropFormer();
+    /** @type {any} of Chromium alone */ (navigator).connection?.removeEventListener?.("change", this.networkChanged);
   }
 
   /** @param {RTCPeerConnection} peer */
@@ -161,18 +203,42 @@ export class Call extends EventTarget {
     clearTimeout(this.timers.healing);
     if (peer.connectionState === "connected") {
       this.wasConnected = true;
+      this.tries = 0;
       this.#say("connected");
+      this.#watch(peer);
       clearInterval(this.timers.statistics);
       this.timers.statistics = setInterval(() => this.#measure(peer), STATISTICS_EVERY_MS);
     } else if (peer.connectionState === "disconnected") {
-      this.#say("reconnecting");
-      this.#startAgainIn(HEALING_MS);
+      void this.start();
     } else if (peer.connectionState === "failed" || peer.connectionState === "closed") {
       this.#say("reconnecting");
-      this.#startAgainIn(HEALING_MS / 4);
+      this.#startAgainIn(FAILED_MS);
     } else {
-      this.#startAgainIn(CONNECTING_MS);
+      this.#startAgainIn(this.#patience());
     }
+  }
+
+  #patience() {
+    return this.wasConnected && this.tries <= QUICK_TRIES ? RECONNECTING_MS : CONNECTING_MS;
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  #watch(peer) {
+    this.endWatch();
+    this.endWatch = watchArrivals(peer, {
+      patience: () => (this.cameraOn && this.stream.getVideoTracks().length ? SILENT_MS : SILENT_WITHOUT_VIDEO_MS),
+      doubt: () => this.socket.prove(),
+      silent: () => void this.start(),
+      pictureDue: () => this.otherConnected,
+      frozen: () => this.#frozen(),
+    });
+  }
+
+  /** One try: an end whose page sleeps sends nothing over the next connection either. */
+  #frozen() {
+    if (this.triedFrozen) return;
+    this.triedFrozen = true;
+    void this.start();
   }
 
   /** @param {number} milliseconds */
@@ -181,15 +247,22 @@ export class Call extends EventTarget {
     this.timers.healing = setTimeout(() => this.start(), milliseconds);
   }
 
-  #close() {
+  #setAside() {
     clearTimeout(this.timers.healing);
     clearInterval(this.timers.statistics);
+    this.endWatch();
     const peer = this.peer;
     this.peer = null;
     this.before = {};
     if (!peer) return;
     peer.ontrack = peer.onicecandidate = peer.onconnectionstatechange = null;
-    peer.close();
+    if (peer.connectionState === "connected" && !this.former) this.former = peer;
+    else peer.close();
+  }
+
+  #dropFormer() {
+    this.former?.close();
+    this.former = null;
   }
 
   /** @param {"connecting" | "connected" | "reconnecting"} status */
@@ -216,6 +289,7 @@ export class Call extends EventTarget {
       }
     }
     figures.up.lost = upLoss;
+    if (figures.down.kilobits > 0) this.triedFrozen = false;
     this.dispatchEvent(new CustomEvent("quality", { detail: { code: this.#settled(this.#judge(figures)), figures } }));
   }
 
