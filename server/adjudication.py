@@ -90,15 +90,19 @@ see may be settled by a person with a reason. ``typed_text`` exists only where t
 ``registry`` where a register of documents can be asked; one that does not answer leaves the asking to a person."""
 
 
-def policy(liveness_required: bool, registry_asked: bool = False) -> Policy:
+def policy(liveness_required: bool, registry_asked: bool = False, card_checks_required: bool = False) -> Policy:
     """The default policy with the liveness challenge either required, or only heeded where it was done.
 
     ``registry_asked``: there is a register of documents, so that a session in which it was not asked is not approved.
+    ``card_checks_required``: so are the tilted card and its security features. What they leave open is for the
+    operator's eye, with a reason; what they deny goes to a second person, or is rejected.
     """
     liveness = (
         Rule(_BLOCK, _BLOCK, "do_challenge") if liveness_required else Rule(_REASON, Effect.SUPPORTS, "do_challenge")
     )
-    rules = {**DEFAULT_POLICY.rules, "liveness": liveness}
+    undone = _BLOCK if card_checks_required else Effect.SUPPORTS
+    card = {"tilt": Rule(_REASON, undone, "tilt_card"), "security_features": Rule(_REASON, undone, "examine_features")}
+    rules = {**DEFAULT_POLICY.rules, "liveness": liveness, **card}
     if registry_asked:
         rules["registry"] = replace(rules["registry"], not_run=_BLOCK)
     return Policy(rules, DEFAULT_POLICY.required_steps)

@@ -190,7 +190,11 @@ async def _open_desk(settings: Settings, checker: WorkerChecker) -> Desk:
         registry=open_registry(settings),
         person_key=keyfiles.read_or_make(settings.data_dir / "keys" / "person.key", 32),
         limits=limits(settings),
-        policy=policy(settings.liveness == "required", bool(settings.registry_url)),
+        policy=policy(
+            settings.liveness == "required",
+            registry_asked=bool(settings.registry_url),
+            card_checks_required=settings.card_checks == "required",
+        ),
         specimens=settings.profile is Profile.DEMO,
         recording_rule=None if settings.recording == "off" else recording,
         recordings=SealedRecordings(recording.folder, recording.key),

@@ -17,11 +17,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable, Matcher
+from server.ports import AskedFeature, ChallengeProgress, ChallengeStep, CheckUnavailable, FeatureStill, Matcher
 from server.proofing import DomainError
 from verification.contract import (
     CheckResult,
@@ -162,7 +163,14 @@ def _guide(frame: Frame) -> Guidance:
     return face.guide(frame)
 
 
-def _progress(judge: Any, feedback: Any, evidence: list[tuple[str, bytes]], last: bool) -> ChallengeProgress:
+def _progress(
+    judge: Any,
+    feedback: Any = None,
+    evidence: Sequence[tuple[str, bytes]] = (),
+    sources: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    *,
+    last: bool = False,
+) -> ChallengeProgress:
     step = judge.next_step if judge.ready else None
     number = len(judge.outcomes) + 1
     due = None
@@ -177,8 +185,15 @@ def _progress(judge: Any, feedback: Any, evidence: list[tuple[str, bytes]], last
             {"kind": str(one.kind), "outcome": str(one.outcome), "reason": one.reason} for one in judge.outcomes
         ),
         evidence=tuple(evidence),
-        result=judge.result().result if judge.complete or last else None,
+        result=_result(judge) if judge.complete or last else None,
+        sources=dict(sources),
     )
+
+
+def _result(judge: Any) -> CheckResult:
+    """What a judge of the face, or of the card, says."""
+    said = judge.result()
+    return said if isinstance(said, CheckResult) else said.result
 
 
 def _new_challenge(needs: Sequence[str]) -> ChallengeProgress:
@@ -192,7 +207,34 @@ def _new_challenge(needs: Sequence[str]) -> ChallengeProgress:
         script = challenge.choose(SystemRandom(), excluded=excluded)
     except challenge.ScriptTooWeak as error:
         raise DomainError(error.code, "Too few kinds of task are left to make a challenge hard enough.") from None
-    return _progress(liveness.Judge(script), None, [], False)
+    return _progress(liveness.Judge(script))
+
+
+def _new_tilt(issuing_state: str) -> ChallengeProgress:
+    from verification import card_challenge, security_features, tilt_judge
+
+    regions = security_features.for_state(issuing_state).variable_regions
+    return _progress(tilt_judge.Judge(card_challenge.choose(SystemRandom()), regions))
+
+
+def _pick_features(issuing_state: str) -> tuple[str, tuple[AskedFeature, ...]]:
+    from verification import security_features
+
+    catalogue = security_features.for_state(issuing_state)
+    picked = security_features.pick(catalogue, SystemRandom())
+    asked = (
+        AskedFeature(one.id, one.kind, one.side, one.variable, one.region, one.ask, one.look_for) for one in picked
+    )
+    return catalogue.document, tuple(asked)
+
+
+def _feature_stills(frames: Sequence[Frame], features: Sequence[AskedFeature]) -> tuple[FeatureStill, ...]:
+    from verification import feature_stills
+    from verification.security_features import Feature
+
+    wanted = [Feature(one.id, one.kind, one.side, one.variable, one.region, one.ask, one.look_for) for one in features]
+    stills = feature_stills.take([frame.pixels for frame in frames], wanted)
+    return tuple(FeatureStill(one.jpeg, one.found, one.index) for one in stills)
 
 
 def _follow_challenge(state: bytes, frames: Sequence[Frame], shown_at: float | None, last: bool) -> ChallengeProgress:
@@ -201,7 +243,7 @@ def _follow_challenge(state: bytes, frames: Sequence[Frame], shown_at: float | N
     judge = pickle.loads(state)  # noqa: S301 - made by this pool and kept in the server's memory
     if shown_at is not None:
         judge.show(shown_at)
-    feedback, evidence = None, {}
+    feedback, evidence, sources = None, {}, {}
     for frame in frames:
         if judge.complete:
             break
@@ -209,7 +251,8 @@ def _follow_challenge(state: bytes, frames: Sequence[Frame], shown_at: float | N
         feedback = judge.feed(frame)
         if feedback.keep:
             evidence[name] = images.encode_jpeg(frame.pixels)
-    return _progress(judge, feedback, list(evidence.items()), last)
+            sources[name] = {"rtp_timestamp": frame.rtp_timestamp, "sha256": frame.sha256}
+    return _progress(judge, feedback, list(evidence.items()), sources, last=last)
 
 
 def _card_still(frame: Frame) -> tuple[bytes, bool]:
@@ -317,6 +360,17 @@ class WorkerChecker:
         self, state: bytes, frames: Sequence[Frame], shown_at: float | None, *, last: bool
     ) -> ChallengeProgress:
         return await self.run(_follow_challenge, state, list(frames), shown_at, last)
+
+    async def new_tilt(self, issuing_state: str) -> ChallengeProgress:
+        return await self.run(_new_tilt, issuing_state)
+
+    async def pick_features(self, issuing_state: str) -> tuple[str, tuple[AskedFeature, ...]]:
+        return await self.run(_pick_features, issuing_state)
+
+    async def feature_stills(
+        self, frames: Sequence[Frame], features: Sequence[AskedFeature]
+    ) -> tuple[FeatureStill, ...]:
+        return await self.run(_feature_stills, list(frames), list(features))
 
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         return await self.run(_card_still, frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -244,7 +244,37 @@ class ChallengeProgress:
     evidence: tuple[tuple[str, bytes], ...]
     """(name of the step, JPEG) of frames that show an act better than any before."""
     result: CheckResult | None
-    """check = "liveness", once all is over."""
+    """check = "liveness" or "tilt", once all is over."""
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Name of a piece of evidence -> {rtp_timestamp, sha256} of the frame it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFeature:
+    """A security feature that the operator is to confirm or deny (verification.security_features)."""
+
+    id: str
+    kind: str
+    side: Side
+    variable: bool
+    """Whether it changes with the angle."""
+    region: tuple[float, float, float, float] | None
+    """left, top, right, bottom as fractions of the card; None where the place is not known."""
+    ask: str
+    """What the applicant is asked to do with the card: tilt, side_light, closer."""
+    look_for: Mapping[str, str]
+    """Language -> sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStill:
+    """An enlarged still of one feature."""
+
+    jpeg: bytes
+    found: bool
+    """Whether the feature's side of the card was seen; otherwise the whole frame is shown."""
+    index: int
+    """Which of the frames it is."""
 
 
 class RegistryUnavailable(Exception):
@@ -296,7 +326,19 @@ class Checker(Protocol):
         self, state: bytes, frames: Sequence[Frame], shown_at: float | None, *, last: bool
     ) -> ChallengeProgress:
         """Judge further frames. ``shown_at``: when the due step was shown (clock of Frame.received_at).
-        ``last``: no more frames come, so the result is made of what there is."""
+        ``last``: no more frames come, so the result is made of what there is. Also of ``new_tilt``."""
+
+    async def new_tilt(self, issuing_state: str) -> ChallengeProgress:
+        """Draw at random how the card of that state (ICAO's letters) is to be tilted and covered by a finger.
+        It goes on with ``follow_challenge``."""
+
+    async def pick_features(self, issuing_state: str) -> tuple[str, tuple[AskedFeature, ...]]:
+        """(name of the catalogue, at least three security features of different kinds picked at random)."""
+
+    async def feature_stills(
+        self, frames: Sequence[Frame], features: Sequence[AskedFeature]
+    ) -> tuple[FeatureStill, ...]:
+        """An enlarged still of each feature from the sharpest of the frames."""
 
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         """(JPEG of the card in the frame, straightened where found; whether a card was found)."""

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     liveness: Literal["required", "offered"] = Field(
         "offered", description="Whether an approval needs a passed liveness challenge, or only heeds one that was done."
     )
+    card_checks: Literal["required", "offered"] = Field(
+        "offered",
+        description="Whether an approval needs the tilted card and its security features, or only heeds what was done.",
+    )
     recording: Literal["required", "off"] = Field(
         "required", description="Whether calls are recorded; required: no call without a recording goes on."
     )
@@ -158,6 +162,7 @@ class Settings(BaseSettings):
                 "TLS: BETPE_TLS_CERTIFICATE and BETPE_TLS_KEY, or an https BETPE_PUBLIC_URL",
             ),
             (self.liveness == "required", "liveness_not_required", "BETPE_LIVENESS=required"),
+            (self.card_checks == "required", "card_checks_not_required", "BETPE_CARD_CHECKS=required"),
             (
                 self.recording == "required",
                 "recording_not_required",

@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from server.ports import (
+    AskedFeature,
     CertificateOrder,
     CertificateProfile,
     ChallengeProgress,
     ChallengeStep,
+    FeatureStill,
     IssuanceRefused,
     IssuedCertificate,
     Leg,
@@ -330,17 +332,37 @@ class FakeChecker:
     ) -> ChallengeProgress:
         await self._called("follow_challenge")
         await asyncio.sleep(0)
-        done = int(state) + (shown_at is not None)
-        return self._challenge(done, over=last or done == self.STEPS)
+        number, check = state.decode().split()
+        done = int(number) + (shown_at is not None)
+        return self._challenge(done, last or done == self.STEPS, check)
 
     STEPS = 2
 
-    def _challenge(self, done: int, over: bool = False) -> ChallengeProgress:
-        steps = tuple({"kind": "nod", "outcome": "passed", "reason": "answered"} for _ in range(done))
-        due = None if over else ChallengeStep(done + 1, self.STEPS, "nod", 4.0, {})
-        result = self._result("liveness", score=done / self.STEPS, threshold=1.0) if over else None
+    def _challenge(self, done: int, over: bool = False, check: str = "liveness") -> ChallengeProgress:
+        kind = "nod" if check == "liveness" else "tilt_left"
+        steps = tuple({"kind": kind, "outcome": "passed", "reason": "answered"} for _ in range(done))
+        due = None if over else ChallengeStep(done + 1, self.STEPS, kind, 4.0, {})
+        result = self._result(check, score=done / self.STEPS, threshold=1.0) if over else None
         evidence = ((f"step_{done}", b"step"),) if done else ()
-        return ChallengeProgress(str(done).encode(), due, 0.0, True, steps, evidence, result)
+        sources = {f"step_{done}": {"rtp_timestamp": 3000 * done, "sha256": "0" * 64}} if done else {}
+        return ChallengeProgress(f"{done} {check}".encode(), due, 0.0, True, steps, evidence, result, sources)
+
+    async def new_tilt(self, issuing_state: str) -> ChallengeProgress:
+        await self._called("new_tilt")
+        return self._challenge(0, check="tilt")
+
+    async def pick_features(self, issuing_state: str) -> tuple[str, tuple[AskedFeature, ...]]:
+        await self._called("pick_features")
+        look_for = dict.fromkeys(("kk", "ru", "en"), "a pattern that moves")
+        kinds = ("diffractive", "variable_ink", "relief")
+        asked = (AskedFeature(f"one-{kind}", kind, Side.FRONT, True, None, "tilt", look_for) for kind in kinds)
+        return "kazakhstan-id", tuple(asked)
+
+    async def feature_stills(
+        self, frames: Sequence[Frame], features: Sequence[AskedFeature]
+    ) -> tuple[FeatureStill, ...]:
+        await self._called("feature_stills")
+        return tuple(FeatureStill(b"%s %d" % (one.id.encode(), frames[0].rtp_timestamp), True, 0) for one in features)
 
     async def card_still(self, frame: Frame) -> tuple[bytes, bool]:
         await self._called("card_still")

@@ -150,6 +150,28 @@ def liveness(
 
 
 @app.command()
+def tilt(
+    portrait: Annotated[Path, typer.Option(help="Picture with the face that is printed on the cards.")],
+    each: Annotated[int, typer.Option(min=1, max=1000, help="Sequences of each kind; about 15 s each.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same people, cards and scripts.")] = 0,
+    known: Annotated[bool, typer.Option(help="The places of the variable devices are known.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Measure how often the judge of tilted cards is wrong, on rendered people who do, or do not, what is asked.
+
+    Exit code 0 when no attack and nobody who did nothing passed, else 1.
+    """
+    from verification import images, tilt_trials
+    from verification.portrait import cut_portrait
+
+    with answering(as_json):
+        rows = tilt_trials.measure(cut_portrait(images.decode(images.read(portrait))), each, seed, known)
+    say({"each": each, "seed": seed, "known": known, "rows": rows}, tilt_trials.as_text(rows), as_json)
+    through = any(row["passed"] for row in rows if row["actor"] != tilt_trials.Actor.GENUINE)
+    raise typer.Exit(EXIT_CODES[Outcome.FAILED if through else Outcome.PASSED])
+
+
+@app.command()
 def attacks(
     data: Annotated[Path, typer.Option(help="Folder of the clips, or with the folder video in it.")],
     out: Annotated[Path, typer.Option(help="Folder for attacks.json and attacks.html.")],

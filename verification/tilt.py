@@ -41,11 +41,13 @@ _STRAY: Final = 2.2
 """Pixels (at FLAT) that a cell may be off the common movement: twice what tracking errors gave on rendered cards."""
 _CELLS: Final = (10, 6)
 _POINTS_A_CELL: Final = 3
-_FOCAL: Final = 1.0
+_DEVICE: Final = 0.03
+"""Share of the card that a variable device fills at least."""
+FOCAL: Final = 1.0
 """Focal length over the picture's longest side, of a phone or laptop camera (65 to 75 degrees across)."""
 _LEAST_CHANGE: Final = 0.3
 """Grey levels: what even a still card changes by, from compression and noise."""
-_BORDER: Final = 0.06
+BORDER: Final = 0.06
 """Share of the card at its edges that is left out: outline errors and fingers are there."""
 
 Matrix = NDArray[np.float64]
@@ -110,7 +112,7 @@ def measure(frames: Sequence[Pixels], variable: Sequence[Box]) -> TiltFigures | 
     for index, one in enumerate(laid):
         if index == reference:
             continue
-        found = _register(greys[reference], greys[index])
+        found = register(greys[reference], greys[index])
         if found is None:
             continue
         homography, plane = found
@@ -123,7 +125,7 @@ def measure(frames: Sequence[Pixels], variable: Sequence[Box]) -> TiltFigures | 
     angles = np.degrees(np.arccos(np.clip(steady @ steady.T, -1, 1)))
     # The frame in which the most parts stray counts, but for one: a blurred frame tracks badly.
     plane = float(np.sort(planes)[min(1, len(planes) - 1)])
-    return TiltFigures(len(registered), float(angles.max()), plane, _change(registered, variable))
+    return TiltFigures(len(registered), float(angles.max()), plane, change(registered, variable))
 
 
 def _laid(frames: Sequence[Pixels]) -> list[_Laid]:
@@ -155,7 +157,7 @@ def _normals(one: _Laid, from_reference: Matrix) -> Matrix:
     carried = np.linalg.inv(one.to_flat) @ from_reference
     corners = cv2.perspectiveTransform(_FLAT_CORNERS.reshape(-1, 1, 2), carried).reshape(-1, 2)
     width, height = one.size
-    focal = _FOCAL * max(height, width)
+    focal = FOCAL * max(height, width)
     camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float64)
     half = np.array([card.ASPECT / 2, 0.5])
     model = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
@@ -182,10 +184,10 @@ def _steady(choices: Sequence[Matrix]) -> Matrix:
     return np.array([normals[index] for normals, index in zip(choices, reversed(chosen), strict=True)])
 
 
-def _register(reference: Pixels, other: Pixels) -> tuple[Matrix, float] | None:
-    """Homography from ``other`` onto ``reference`` (grey), and the share of cells that follow it. None without it."""
+def register(reference: Pixels, other: Pixels) -> tuple[Matrix, float] | None:
+    """Homography from ``other`` onto ``reference`` (grey, FLAT) and the share of cells on it; None without one."""
     mask = np.zeros(reference.shape, np.uint8)
-    edge_x, edge_y = round(FLAT[0] * _BORDER), round(FLAT[1] * _BORDER)
+    edge_x, edge_y = round(FLAT[0] * BORDER), round(FLAT[1] * BORDER)
     mask[edge_y:-edge_y, edge_x:-edge_x] = 255
     points = cv2.goodFeaturesToTrack(reference, 700, 0.004, 5, mask=mask)
     if points is None or len(points) < 24:
@@ -211,7 +213,7 @@ def _register(reference: Pixels, other: Pixels) -> tuple[Matrix, float] | None:
     return np.asarray(homography, np.float64), float(np.mean(np.array(medians) < _STRAY))
 
 
-def _change(registered: Sequence[Pixels], variable: Sequence[Box]) -> float:
+def change(registered: Sequence[Pixels], variable: Sequence[Box]) -> float:
     """Change of the variable regions over the sequence, over that of the rest of the card; 0 without regions."""
     if not variable:
         return 0.0
@@ -219,18 +221,39 @@ def _change(registered: Sequence[Pixels], variable: Sequence[Box]) -> float:
     for left, top, right, bottom in variable:
         rows = slice(round(top * FLAT[1]), round(bottom * FLAT[1]))
         inside[rows, round(left * FLAT[0]) : round(right * FLAT[0])] = True
-    rest = np.zeros_like(inside)
-    edge_x, edge_y = round(FLAT[0] * _BORDER), round(FLAT[1] * _BORDER)
-    rest[edge_y:-edge_y, edge_x:-edge_x] = True
-    rest &= ~cv2.dilate(inside.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)
+    rest = _middle() & ~cv2.dilate(inside.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)
+    spread = _spread(registered, rest)
+    return float(spread[inside].mean() / max(float(np.median(spread[rest])), _LEAST_CHANGE))
+
+
+def change_anywhere(registered: Sequence[Pixels]) -> float:
+    """As ``change``, of whatever part (3% of the card) changes most: for a card whose devices' places are not known.
+
+    Says less: a lamp mirrored in a glossy print moves, too.
+    """
+    middle = _middle()
+    spread = _spread(registered, middle)
+    cells = np.sort(cv2.resize(spread, _CELLS, interpolation=cv2.INTER_AREA).ravel())
+    most = cells[-max(1, round(_DEVICE * cells.size)) :].mean()
+    return float(most / max(float(np.median(spread[middle])), _LEAST_CHANGE))
+
+
+def _middle() -> NDArray[np.bool_]:
+    """The card without its edges."""
+    middle = np.zeros((FLAT[1], FLAT[0]), bool)
+    edge_x, edge_y = round(FLAT[0] * BORDER), round(FLAT[1] * BORDER)
+    middle[edge_y:-edge_y, edge_x:-edge_x] = True
+    return middle
+
+
+def _spread(registered: Sequence[Pixels], rest: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How much each pixel's colour changes over the sequence (Lab, standard deviation), even light taken off."""
     # Blurred, for a pixel's error of registration must not count; in Lab, where steps are about as visible anywhere.
     colours = [
         cv2.cvtColor(cv2.GaussianBlur(one, (0, 0), 3), cv2.COLOR_BGR2LAB).astype(np.float64) for one in registered
     ]
-    even = [_evened(one, colours[0], rest) for one in colours]
-    stack = np.stack(even)
-    spread = np.linalg.norm(stack.std(axis=0), axis=2)
-    return float(spread[inside].mean() / max(float(np.median(spread[rest])), _LEAST_CHANGE))
+    stack = np.stack([_evened(one, colours[0], rest) for one in colours])
+    return np.asarray(np.linalg.norm(stack.std(axis=0), axis=2), np.float64)
 
 
 def _evened(

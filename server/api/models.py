@@ -67,6 +67,15 @@ class StartChallenge(Body):
     """What the person says she cannot do (verification.challenge.NEEDS)."""
 
 
+class FeatureStill(Body):
+    feature: str = Field(max_length=60)
+
+
+class FeatureAnswer(Body):
+    feature: str = Field(max_length=60)
+    answer: Literal["confirmed", "denied", "not_seen"]
+
+
 class Release(Body):
     reason: Literal["applicant_absent", "technical", "other"]
 

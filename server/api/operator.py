@@ -10,9 +10,19 @@ from aiohttp import web
 from server.api import auth
 from server.api.context import Context, picture, private
 from server.api.errors import ApiError
-from server.api.models import Decide, RecordStep, Release, SetAvailability, SignIn, StartChallenge, WrapUp
+from server.api.models import (
+    Decide,
+    FeatureAnswer,
+    FeatureStill,
+    RecordStep,
+    Release,
+    SetAvailability,
+    SignIn,
+    StartChallenge,
+    WrapUp,
+)
 from server.api.signalling import say_goodbye
-from server.consultation import calling, challenging, deciding, operating, views
+from server.consultation import calling, challenging, deciding, examining, operating, views
 from server.proofing import Availability, DecisionOutcome, DomainError, Operator, Session
 
 
@@ -83,6 +93,31 @@ async def start_challenge(context: Context) -> Mapping[str, Any]:
 async def stop_challenge(context: Context) -> Mapping[str, Any]:
     _, session = await _live_case(context)
     await challenging.stop(context.desk, session.id)
+    return await _snapshot(context)
+
+
+async def start_tilt(context: Context) -> Mapping[str, Any]:
+    operator, session = await _live_case(context)
+    await challenging.start_tilt(context.desk, session, operator.id)
+    return await _snapshot(context)
+
+
+async def pick_features(context: Context) -> Mapping[str, Any]:
+    operator, session = await _live_case(context)
+    await examining.begin(context.desk, session, operator.id)
+    return await _snapshot(context)
+
+
+async def feature_still(context: Context) -> Mapping[str, Any]:
+    operator, session = await _live_case(context)
+    await examining.capture(context.desk, session, operator.id, context.parsed(FeatureStill).feature)
+    return await _snapshot(context)
+
+
+async def answer_feature(context: Context) -> Mapping[str, Any]:
+    asked = context.parsed(FeatureAnswer)
+    operator, session = await _live_case(context)
+    await examining.answer(context.desk, session, operator.id, asked.feature, asked.answer)
     return await _snapshot(context)
 
 

@@ -103,6 +103,24 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/api/operator/case/challenge", operator.start_challenge, OPERATOR, models.StartChallenge, "Liveness"
     ),
     Route("POST", "/api/operator/case/challenge/stop", operator.stop_challenge, OPERATOR, models.Nothing, "End it"),
+    Route("POST", "/api/operator/case/tilt", operator.start_tilt, OPERATOR, models.Nothing, "Tilt the card as asked"),
+    Route("POST", "/api/operator/case/features", operator.pick_features, OPERATOR, models.Nothing, "Pick features"),
+    Route(
+        "POST",
+        "/api/operator/case/features/still",
+        operator.feature_still,
+        OPERATOR,
+        models.FeatureStill,
+        "Keep a still of a security feature",
+    ),
+    Route(
+        "POST",
+        "/api/operator/case/features/answer",
+        operator.answer_feature,
+        OPERATOR,
+        models.FeatureAnswer,
+        "Confirm or deny a security feature",
+    ),
     Route("POST", "/api/operator/case/decision", operator.decide, OPERATOR, models.Decide, "Decide"),
     Route(
         "POST", "/api/operator/case/decision/undo", operator.undo, OPERATOR, models.Nothing, "Take the decision back"

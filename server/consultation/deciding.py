@@ -30,7 +30,7 @@ from verification.contract import Frame, Outcome
 SECOND_PERSON_PRIORITY = 2
 FIRST_FRAME_SECONDS = 3.0
 """What nobody looked at begins with a key frame, which a slow line carries late."""
-CALL_CHECKS = frozenset({"face_match", "face_second_opinion", "liveness"})
+CALL_CHECKS = frozenset({"face_match", "face_second_opinion", "liveness", "tilt", "security_features"})
 """Checks that speak of one call: a second person's call needs its own."""
 
 
@@ -151,12 +151,16 @@ async def capture_still(desk: Desk, session: Session, operator_id: str) -> Sessi
 
 
 def latest(session: Session, checks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The newest result of each check that counts for this call."""
-    return {
-        str(row["check"]): row
-        for row in checks
-        if row["check"] not in CALL_CHECKS or row.get("call") == session.call_id
-    }
+    """The newest result of each check that counts for this call. A repetition that did not run undoes no doubt."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for row in checks:
+        name = str(row["check"])
+        if name in CALL_CHECKS and row.get("call") != session.call_id:
+            continue
+        before = newest.get(name)
+        if before is None or row["outcome"] != Outcome.NOT_RUN or before["outcome"] == Outcome.PASSED:
+            newest[name] = row
+    return newest
 
 
 async def recommend(desk: Desk, session: Session) -> Recommendation:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from server.adjudication import Recommendation
-from server.consultation import deciding
+from server.consultation import deciding, examining
 from server.consultation.applying import can_confirm
 from server.consultation.desk import Desk, iso
 from server.consultation.operating import is_over_for
@@ -251,6 +251,7 @@ async def _case(desk: Desk, operator: Operator, session: Session) -> dict[str, A
         "statistics": None if statistics is None else asdict(statistics),
         "guidance": list(desk.guidance[session.id]) if session.id in desk.guidance else None,
         "challenge": desk.challenges[session.id].view() if session.id in desk.challenges else None,
+        "features": examining.view(checks, session.call_id),
         "messages": await _messages(desk, session),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import Page, Route, WebSocketRoute
 
-from tests.browser.desk_stub import AT, ORIGIN, static_file
+from tests.browser.desk_stub import AT, ORIGIN, PIXEL, static_file
 
 PATIENCE_SECONDS = 20
 SERVICE = {
@@ -23,10 +23,6 @@ ATTRIBUTES = {
     "surname": "ҮЛГІБЕКОВА-ҚОСПАЕВА", "given_names": "АЙГЕРІМ", "patronymic": "ҮЛГІҚЫЗЫ", "iin": "550121175259",
     "document_number": "012345678", "birth_date": "1855-01-21", "sex": "F", "expiry_date": "2031-04-11",
 }  # fmt: skip
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d494844520000000100000001080200000090"
-    "7753de0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082"
-)
 
 
 def reading(side: str, *problems: str) -> dict[str, Any]:

@@ -22,6 +22,10 @@ WEB = Path(__file__).parents[2] / "web"
 ORIGIN = "http://localhost:1"
 """Localhost is a secure context, which cameras need; nothing listens there: every request is routed."""
 PATIENCE_SECONDS = 20
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d494844520000000100000001080200000090"
+    "7753de0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082"
+)
 AT = "2026-11-22T10:00:00.000Z"
 SERVICE = {
     "profile": "demo", "version": "test", "languages": ["kk", "ru", "en"], "undo_seconds": 5,
@@ -74,6 +78,7 @@ class DeskStub:
     """What the page is told (``case``, ``operator``), and what it asked for (``commands``)."""
 
     case: dict[str, Any] | None = None
+    picture: bytes = PIXEL
     signed_in: bool = True
     availability: str = "paused"
     commands: list[tuple[str, Any]] = field(default_factory=list)
@@ -128,6 +133,8 @@ class DeskStub:
             await static_file(route, path)
         elif path == "/api/service":
             await route.fulfill(json=SERVICE)
+        elif path.startswith("/api/operator/case/images/"):
+            await route.fulfill(body=self.picture, content_type="image/png")
         elif path == "/api/operator/sign-in" and route.request.post_data_json == {"token": "used"}:
             await self._refuse(route, 403, "link_invalid")
         elif not self.signed_in and path != "/api/operator/sign-in":

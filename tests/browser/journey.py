@@ -182,6 +182,19 @@ class Journey:
         await expect(by(page, "stills").locator("img").first).to_be_visible(timeout=PATIENCE)
         return await self.compare()
 
+    async def examine(self) -> None:
+        """The security features that the server picked, each confirmed with a key."""
+        page, panel = self.consultant, by(self.consultant, "features-panel")
+        await page.keyboard.press("KeyH")
+        await panel.wait_for(timeout=PATIENCE)
+        await self.picture(page, "consultant-features")
+        while current := await panel.get_attribute("data-current"):
+            await expect(by(page, "feature-confirmed")).to_be_enabled(timeout=PATIENCE)
+            await page.keyboard.press("KeyY")
+            await expect(panel).not_to_have_attribute("data-current", current, timeout=PATIENCE)
+        await page.keyboard.press("Escape")
+        self.stages.done("features")
+
     async def compare(self) -> str:
         page = self.consultant
         self.stages.done("script")
@@ -430,6 +443,9 @@ async def run(
             if liveness == "required":
                 check = await journey.passed_challenge(needs, TRIES if wanted == "issued" else 1)
                 report["liveness"] = {name: check[name] for name in ("outcome", "reasons", "details")}
+            if wanted == "issued":
+                await journey.examine()
+                report["features"] = (await journey.check("security_features"))["outcome"]
             report["blocking"] = await journey.blocking()
             if wanted == "issued":
                 await journey.approve()

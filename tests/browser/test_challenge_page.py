@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, Route, WebSocketRoute, async_pla
 
 from tests.browser.chromium import launch
 from tests.browser.desk_stub import ORIGIN, SERVICE, static_file
+from verification.card_challenge import Kind as CardKind
 from verification.challenge import FLASH_COLOURS, Kind
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,6 +139,25 @@ async def test_every_kind_is_shown_in_words_and_a_picture(page: Page, call: Call
     await picture(page, f"calm-{call.language}")
     call.show(None)
     await expect(page.get_by_test_id("challenge-prompt")).to_have_count(0)
+
+
+async def test_what_is_asked_of_the_card_names_the_sides_of_the_mirror(page: Page, call: CallStub) -> None:
+    """The server names sides of the camera's picture; in her own, mirrored one the other side is meant."""
+    await page.emulate_media(reduced_motion="reduce")
+    mirrored = {"left": "right", "right": "left"}
+    for number, kind in enumerate(CardKind, start=1):
+        call.show(prompt(kind, number))
+        await shown(page, kind)
+        family, side = kind.split("_")
+        await expect(page.locator(f".figure--{family}_{mirrored.get(side, side)}")).to_be_visible()
+        words = await page.locator(".challenge__words").inner_text()
+        sides = {"left": ("сол жақ", "солдан оңға"), "right": ("оң жақ", "оңнан солға")}.get(mirrored.get(side, ""), ())
+        assert not sides or words.count(sides[family == "finger"]) == (family == "tilt")
+        await picture(page, f"{kind}-{call.language}")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    call.show({**CALM, "kind": "card_calm"})
+    await shown(page, "card_calm")
+    await picture(page, f"card_calm-{call.language}")
 
 
 async def test_left_is_the_left_of_the_mirror(page: Page, call: CallStub) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from tests.browser.desk_stub import AT, ORIGIN, DeskStub, case, check, part
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGE = f"{ORIGIN}/operator.html"
+SCREENSHOTS = os.environ.get("BETPE_SCREENSHOTS")
+"""A folder for pictures of the page; none by default."""
 REFUSED = {
     "approval": "refused",
     "parts": [
@@ -25,6 +29,14 @@ REFUSED = {
 FAILED_MATCH = check(
     "face_match", "failed", score=0.212, threshold=0.348, fmr=0.001, reasons=["different_person"], images={}
 )
+FEATURES = [
+    {
+        "id": id, "kind": kind, "side": "front", "variable": True, "ask": "tilt", "answer": "",
+        "stills": ["a" * 64, "b" * 64],
+        "look_for": dict.fromkeys(("kk", "ru", "en"), "Голограмма: картаны еңкейткенде сурет пен түс өзгереді"),
+    }
+    for id, kind in (("kz-overlay", "diffractive"), ("kz-laser-image", "changeable_laser_image"), ("kz-text", "relief"))
+]  # fmt: skip
 DECIDED = {
     "outcome": "reject", "reason_code": "document_expired", "note": "", "override_reason": "",
     "made_at": AT, "seals_at": "2026-11-22T10:00:05.000Z", "sealed": False,
@@ -70,6 +82,19 @@ async def press(page: Page, code: str, **event: Any) -> None:
     letters = {"KeyF": "а", "KeyC": "с", "KeyA": "ф", "KeyX": "ч", "KeyR": "к", "KeyZ": "я", "Space": " "}
     init = {"code": code, "key": letters.get(code, ""), "bubbles": True, "cancelable": True, **event}
     await page.evaluate("init => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', init))", init)
+
+
+async def picture(page: Page, name: str) -> None:
+    """A picture of the page in each language at the smallest size, where a folder for them is given."""
+    if not SCREENSHOTS:
+        return
+    for language in ("kk", "ru", "en"):
+        await page.evaluate(
+            "language => document.documentElement.querySelector(`[data-testid='language-${language}']`).click()",
+            language,
+        )
+        await page.screenshot(path=str(Path(SCREENSHOTS) / f"operator-{name}-{language}.png"))
+    await page.evaluate("document.querySelector('[data-testid=language-kk]').click()")
 
 
 async def test_the_token_leaves_the_address_before_the_desk_opens(page: Page, desk: DeskStub) -> None:
@@ -216,6 +241,41 @@ async def test_a_challenge_leaves_out_what_the_citizen_cannot_do(page: Page, des
     desk.show(case(checks=[check("liveness", "inconclusive", reasons=["challenge_not_answered"])]))
     await expect(page.get_by_test_id("step-next")).to_be_visible()
     await expect(page.get_by_test_id("check-liveness")).to_have_attribute("data-outcome", "inconclusive")
+
+
+async def test_the_card_is_tilted_as_the_screen_asks(page: Page, desk: DeskStub) -> None:
+    await in_call(page, desk, next_step="tilt_card")
+    await expect(page.get_by_test_id("tilt")).to_be_visible()
+    await press(page, "KeyI")
+    assert await desk.asked("case/tilt") == {}
+    running = {
+        "check": "tilt", "current": "tilt_left", "number": 1, "of": 4, "progress": 0.5, "face": True, "steps": [],
+    }  # fmt: skip
+    desk.show(case(next_step="tilt_card", challenge=running))
+    await expect(page.get_by_test_id("challenge-running")).to_have_attribute("data-check", "tilt")
+    await picture(page, "tilt")
+    desk.show(case(checks=[check("tilt", "failed", reasons=["tilt_wrong_movement"])]))
+    await expect(page.get_by_test_id("check-tilt")).to_have_attribute("data-outcome", "failed")
+
+
+async def test_each_security_feature_is_answered_with_one_key(page: Page, desk: DeskStub) -> None:
+    await in_call(page, desk, next_step="tilt_card", features=FEATURES)
+    await press(page, "KeyH")
+    panel = page.get_by_test_id("features-panel")
+    await expect(panel).to_have_attribute("data-current", "kz-overlay")
+    await expect(panel).to_contain_text(FEATURES[0]["look_for"]["kk"])
+    await expect(page.get_by_test_id("feature-confirmed")).to_contain_text("Y")
+    await picture(page, "features")
+    await press(page, "KeyC")
+    assert await desk.asked("case/features/still") == {"feature": "kz-overlay"}
+    await expect(page.get_by_test_id("feature-denied")).to_be_enabled()
+    await press(page, "KeyN")
+    assert await desk.asked("case/features/answer") == {"feature": "kz-overlay", "answer": "denied"}
+    desk.show(case(features=[{**one, "answer": "denied"} for one in FEATURES]))
+    await expect(panel).to_have_attribute("data-current", "")
+    await picture(page, "features-denied")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("step-next")).to_be_visible()
 
 
 async def test_wrap_up_ends_with_one_key(page: Page, desk: DeskStub) -> None:

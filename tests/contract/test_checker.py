@@ -17,7 +17,7 @@ import pytest
 from server.checker import MatcherRefused, WorkerChecker
 from server.ports import CheckUnavailable
 from verification import calibration, images
-from verification.contract import Frame, Side, UnusableInput
+from verification.contract import Frame, Outcome, Side, UnusableInput
 
 FACES = Path(__file__).parent.parent / "data"
 
@@ -153,3 +153,20 @@ async def test_a_matcher_that_cannot_be_used_is_refused(tmp_path: Path, changes:
         assert refused.value.code == code
     finally:
         await pool.aclose()
+
+
+async def test_the_cards_own_checks_go_there_and_back(checker: WorkerChecker) -> None:
+    frame = Frame(np.full((360, 640, 3), 90, np.uint8), 0, 0.0)
+    drawn = await checker.new_tilt("KAZ")
+    assert drawn.due is None and drawn.result is None
+    looked = await checker.follow_challenge(drawn.state, [frame], None, last=False)
+    assert (looked.face, looked.steps, looked.result) == (False, (), None)
+    ended = await checker.follow_challenge(looked.state, [frame], None, last=True)
+    assert ended.result is not None and ended.result.check == "tilt"
+    assert ended.result.outcome is Outcome.INCONCLUSIVE and "tilt_card_not_seen" in ended.result.reasons
+
+    catalogue, features = await checker.pick_features("KAZ")
+    assert catalogue == "kazakhstan-id" and len({one.kind for one in features}) == len(features) >= 3
+    assert (await checker.pick_features("UTO"))[0] == "generic-id1"
+    stills = await checker.feature_stills([frame, frame], features)
+    assert [(still.found, still.index) for still in stills] == [(False, 1)] * len(features)

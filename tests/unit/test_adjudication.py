@@ -20,6 +20,9 @@ OUTCOMES = st.sampled_from(Outcome)
 RESULTS = st.dictionaries(st.sampled_from(CHECKS), OUTCOMES.map(lambda outcome: (outcome, ("why",))))
 DONE = st.dictionaries(st.sampled_from(STEPS), st.sampled_from(["done", "skipped", "problem"]))
 PASSED: Results = dict.fromkeys(CHECKS, (Outcome.PASSED, ()))
+CARD_CHECKS = {"tilt", "security_features"}
+ALL_CHECKS = sorted(policy(True, True).rules)
+ALL_PASSED: Results = dict.fromkeys(ALL_CHECKS, (Outcome.PASSED, ()))
 ALL_DONE = dict.fromkeys(STEPS, "done")
 
 WORSE = {
@@ -113,6 +116,38 @@ def test_any_failed_check_refuses_approval(results: Results, steps: dict[str, st
 def test_a_required_step_that_was_not_recorded_refuses_approval(steps: dict[str, str]) -> None:
     assume(len(steps) < len(STEPS))
     assert adjudicate(PASSED, steps).approval is Approval.REFUSED
+
+
+@bounded
+@given(
+    st.dictionaries(st.sampled_from(ALL_CHECKS), OUTCOMES.map(lambda outcome: (outcome, ("why",)))),
+    DONE,
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
+def test_no_worse_result_of_any_check_helps_whatever_is_required(
+    results: Results, steps: dict[str, str], face: bool, card: bool, data: st.DataObject
+) -> None:
+    rules = policy(face, card)
+    check = data.draw(st.sampled_from(ALL_CHECKS))
+    choices = WORSE[outcome_of(results, check)]
+    assume(choices)
+    worse = data.draw(st.sampled_from(choices))
+    after = adjudicate({**results, check: (worse, ("why",))}, steps, rules)
+    assume(not (worse is Outcome.NOT_RUN and not (card if check in CARD_CHECKS else face)))  # not asked for: no worse
+    assert rank(after) >= rank(adjudicate(results, steps, rules))
+
+
+@pytest.mark.parametrize("check", sorted(CARD_CHECKS))
+def test_a_doubt_about_the_card_is_for_the_operators_eye_and_a_denial_for_a_second_person(check: str) -> None:
+    for required in (False, True):
+        rules = policy(False, required)
+        assert adjudicate({**ALL_PASSED, check: (Outcome.FAILED, ())}, ALL_DONE, rules).approval is Approval.REFUSED
+        doubtful = adjudicate({**ALL_PASSED, check: (Outcome.INCONCLUSIVE, ())}, ALL_DONE, rules)
+        assert doubtful.approval is Approval.NEEDS_REASON
+        undone = adjudicate({**ALL_PASSED, check: (Outcome.NOT_RUN, ())}, ALL_DONE, rules).approval
+        assert undone is (Approval.REFUSED if required else Approval.ALLOWED)
 
 
 @bounded

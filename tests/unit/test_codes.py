@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from server.adjudication import DEFAULT_POLICY, Effect, adjudicate
+from server.adjudication import DEFAULT_POLICY, Effect, adjudicate, policy
+from server.consultation import examining
 from server.proofing import PAUSE_REASONS, REFER_REASONS, REJECT_REASONS, STEP_OUTCOMES, STEPS, Role
 from tests.codes import Scope, Sources, Unfollowed
+from verification import security_features, tilt_judge
+from verification.card_challenge import Kind as CardKind
 from verification.challenge import NEEDS, Kind
 from verification.contract import Outcome
 from verification.liveness import STEP_REASONS
@@ -35,6 +38,7 @@ PAGE_OF = {
     "server/consultation/reviewing.py": "records",
     "server/consultation/operating.py": "operator",
     "server/consultation/deciding.py": "operator",
+    "server/consultation/examining.py": "operator",
 }
 """Sources whose errors only one page can meet; those of all others can come to both."""
 NOT_FOR_PAGES = {
@@ -176,7 +180,7 @@ def test_guidance_has_words(page: str) -> None:
 
 
 def test_what_the_desk_shows_has_words() -> None:
-    rules = DEFAULT_POLICY.rules.values()
+    rules = policy(True, True).rules.values()
     families = {
         "check": set(given(("CheckResult",), 0, "check")) | DEFAULT_POLICY.rules.keys() | {"earlier_call"},
         "remedy": {rule.remedy for rule in rules} | {"finish_step"},
@@ -199,6 +203,16 @@ def test_the_liveness_challenge_has_words() -> None:
     assert missing("applicant", kinds) == []
     codes = {f"need.{need}" for need in NEEDS} | {f"step.{reason}" for reason in STEP_REASONS}
     assert missing("operator", kinds | codes) == []
+
+
+def test_the_checks_of_the_card_have_words() -> None:
+    kinds = [*CardKind, "card_calm"]
+    assert missing("applicant", {f"challenge.{kind}" for kind in kinds}) == []
+    features = [one for name in ("kazakhstan_id", "generic") for one in security_features.load(name).features]
+    codes = {f"challenge_task.{kind}" for kind in CardKind} | {f"step.{reason}" for reason in tilt_judge.STEP_REASONS}
+    codes |= {f"feature_kind.{one.kind}" for one in features} | {f"features.ask.{one.ask}" for one in features}
+    codes |= {f"feature_answer.{answer}" for answer in (*examining.ANSWERS, "none")}
+    assert missing("operator", codes) == []
 
 
 def test_what_the_citizen_sees_has_words() -> None:

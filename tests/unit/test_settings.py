@@ -68,7 +68,8 @@ def test_production_refuses_demonstration_parts_one_by_one(tmp_path: Path) -> No
         ({}, "BETPE_SECRET", "secret_missing"),
         ({"secret": "s" * 32}, "TLS", "tls_missing"),
         ({"public_url": "https://example.invalid"}, "BETPE_LIVENESS", "liveness_not_required"),
-        ({"liveness": "required", "recording": "off"}, "BETPE_RECORDING", "recording_not_required"),
+        ({"liveness": "required", "recording": "off"}, "BETPE_CARD_CHECKS", "card_checks_not_required"),
+        ({"card_checks": "required"}, "BETPE_RECORDING", "recording_not_required"),
         ({"recording": "required"}, "BETPE_CALIBRATION", "calibration_missing"),
     ):
         given |= more

@@ -3,6 +3,8 @@
  * is heard on. Contract: .prompt {id, kind, number, of, window, parameters} of the snapshot, .stream (the own camera),
  * .mirrored (whether the own picture is shown as in a mirror). A new id or kind begins anew; nothing is answered from
  * here: the server judges what its frames show. Digits and colours follow the moment of showing, slot by slot.
+ * What is asked of the card names sides of the picture that the camera sends: where the own picture is mirrored, the
+ * other side is asked for, as the citizen sees it.
  */
 import { BetpeElement } from "../shared/element.js";
 import { code, has, number, t } from "../shared/i18n.js";
@@ -13,6 +15,16 @@ import { figure } from "./challenge-figure.js";
 
 /** Seconds: whatever the server says, nothing here changes more than three times a second (WCAG 2.3.1). */
 const SHORTEST_SLOT = 0.34;
+/** Requests that are of the card, and their mirror images. @type {Record<string, string>} */
+const OF_CARD = {
+  card_calm: "card_calm",
+  tilt_left: "tilt_right",
+  tilt_right: "tilt_left",
+  tilt_up: "tilt_up",
+  tilt_down: "tilt_down",
+  finger_left: "finger_right",
+  finger_right: "finger_left",
+};
 const SHADE = /^#[0-9a-f]{6}$/i;
 
 /** @typedef {{id: number, kind: string, number: number, of: number, window: number, parameters: Record<string, any>}} Prompt */
@@ -86,8 +98,17 @@ class BetpeChallenge extends BetpeElement {
     return SHADE.test(shade) ? shade : "";
   }
 
+  get ofCard() {
+    return Object.hasOwn(OF_CARD, this.prompt.kind);
+  }
+
+  /** The request as the citizen sees herself. */
+  get kind() {
+    return this.ofCard && this.mirrored ? OF_CARD[this.prompt.kind] : this.prompt.kind;
+  }
+
   get words() {
-    const { kind, parameters } = this.prompt;
+    const { kind, prompt: { parameters } } = this;
     if (!has(`challenge.${kind}`)) return code("challenge", kind);
     return t(`challenge.${kind}`, { times: Number(parameters.times) || 1 });
   }
@@ -103,7 +124,7 @@ class BetpeChallenge extends BetpeElement {
 
   #progress() {
     if (!this.of) return nothing;
-    const between = this.prompt.kind === "calm";
+    const between = ["calm", "card_calm"].includes(this.prompt.kind);
     return html`
       <p class="challenge__progress numbers">
         <span>${t("challenge.step", { number: this.step, of: this.of })}</span>
@@ -132,7 +153,7 @@ class BetpeChallenge extends BetpeElement {
   }
 
   #picture() {
-    const { kind } = this.prompt;
+    const { kind } = this;
     if (kind === "colour_flash") return nothing;
     return kind === "read_digits" ? this.#digits() : html`<div class="challenge__figure">${figure(kind)}</div>`;
   }
@@ -141,7 +162,7 @@ class BetpeChallenge extends BetpeElement {
     const { id, kind, parameters } = this.prompt;
     return html`
       <section
-        class="challenge challenge--${kind} ${this.shade ? "challenge--lit" : ""}"
+        class="challenge challenge--${kind} ${this.ofCard ? "challenge--card" : ""} ${this.shade ? "challenge--lit" : ""}"
         aria-label=${t("challenge.title")}
         data-testid="challenge-prompt"
         data-kind=${kind}
@@ -157,7 +178,7 @@ class BetpeChallenge extends BetpeElement {
             autoplay
             muted
             playsinline
-            aria-label=${t("talk.self")}
+            aria-label=${t(this.ofCard ? "challenge.own_card" : "talk.self")}
           ></video>
         </div>
       </section>

@@ -13,6 +13,7 @@ import "./challenge.js";
 import { checkRows } from "./checks.js";
 import "./decision-form.js";
 import "./evidence.js";
+import "./features.js";
 import { listen } from "./keys.js";
 import { ownVideo } from "./own-video.js";
 import "./stage.js";
@@ -38,7 +39,7 @@ export class BetpeCase extends BetpeElement {
     /** @type {import("./types.js").Snapshot} */
     this.snapshot = /** @type {any} */ (null);
     this.revision = 0;
-    /** What stands in the place of the steps. @type {"reject" | "refer" | "approve" | "challenge" | null} */
+    /** What stands in the place of the steps. @type {"reject" | "refer" | "approve" | "challenge" | "features" | null} */
     this.form = null;
     /** @type {(() => void) | undefined} */
     this.stopKeys = undefined;
@@ -110,7 +111,10 @@ export class BetpeCase extends BetpeElement {
   /** @param {import("./keys.js").Command} command */
   #caseCommand(command) {
     if (command === "compare") return this.#done(this.#compare());
+    if (this.form === "features" && this.#features?.command(command)) return true;
     if (command === "capture") return this.#done(this.#capture());
+    if (command === "tilt") return this.#done(this.#tilt());
+    if (command === "features") return this.#done(void this.#examine());
     if (command === "reject" || command === "refer") return this.#done(this.#open(command));
     if (command === "challenge") return this.hand.state === "in_call" && this.#done(this.#open(command));
     if (command === "approve") return this.#done(this.#approve());
@@ -134,6 +138,11 @@ export class BetpeCase extends BetpeElement {
   /** @returns {import("./challenge.js").BetpeChallengePanel | null} */
   get #challengePanel() {
     return this.querySelector("betpe-challenge-panel");
+  }
+
+  /** @returns {import("./features.js").BetpeFeatures | null} */
+  get #features() {
+    return this.querySelector("betpe-features");
   }
 
   /** @param {string} command */
@@ -165,11 +174,25 @@ export class BetpeCase extends BetpeElement {
     if (await this.desk.run("capture", "POST", "case/still")) announce(t("stills.taken"));
   }
 
+  /** The server asks the citizen to tilt the card; what it shows then is the snapshot's challenge. */
+  #tilt() {
+    if (this.hand.state !== "in_call" || this.hand.challenge) return;
+    this.form = null;
+    void this.desk.run("tilt", "POST", "case/tilt");
+  }
+
+  /** Security features: the server picks them once for a call. */
+  async #examine() {
+    if (this.hand.features) return this.#open("features");
+    if (this.hand.state !== "in_call" || this.hand.challenge) return;
+    if (await this.desk.run("features", "POST", "case/features")) this.#open("features");
+  }
+
   #undo() {
     void this.desk.run("undo", "POST", "case/decision/undo");
   }
 
-  /** @param {"reject" | "refer" | "approve" | "challenge"} form */
+  /** @param {"reject" | "refer" | "approve" | "challenge" | "features"} form */
   #open(form) {
     this.desk.clearFailure();
     this.form = form;
@@ -235,6 +258,17 @@ export class BetpeCase extends BetpeElement {
   #script() {
     const { service } = this.desk;
     if (this.form === "challenge") return this.#challenge();
+    if (this.form === "features") {
+      return html`
+        <betpe-features
+          .desk=${this.desk}
+          .features=${this.hand.features ?? []}
+          .spoken=${this.hand.language}
+          .revision=${this.revision}
+          @leave=${() => this.#leaveForm()}
+        ></betpe-features>
+      `;
+    }
     if (this.form && service) {
       return html`
         <betpe-decision-form
@@ -255,6 +289,8 @@ export class BetpeCase extends BetpeElement {
         .operatorName=${this.snapshot.operator.name}
         .revision=${this.revision}
         @compare=${() => this.#compare()}
+        @tilt=${() => this.#tilt()}
+        @features=${() => void this.#examine()}
       ></betpe-steps>
       ${this.talk.own.status === "on" ? ownVideo(this.talk.own.stream) : nothing}
     `;

@@ -1,6 +1,6 @@
 /**
- * <betpe-challenge-panel>: the liveness challenge from the consultant's side. It stands in the place of the steps: first
- * what the citizen cannot do, then how the tasks go, one after another; the result is a check like the others.
+ * <betpe-challenge-panel>: a challenge from the consultant's side. It stands in the place of the steps: for the face
+ * first what the citizen cannot do, then, as for the card at once, how the tasks go; the result is a check like others.
  * Contract: .challenge (of the snapshot, or null), .busy; method confirm() begins; it fires "begin" (detail: needs),
  * "stop" and "leave".
  */
@@ -84,13 +84,16 @@ export class BetpeChallengePanel extends BetpeElement {
   /** @param {import("./types.js").Challenge} challenge */
   #running(challenge) {
     const { current, number, of, progress, face, steps } = challenge;
+    const card = challenge.check === "tilt";
+    const seen = t(card ? (face ? "challenge_panel.card_seen" : "challenge_panel.no_card") : face ? "challenge_panel.face_seen" : "challenge_panel.no_face");
+    const between = t(card ? "challenge_panel.card_between" : "challenge_panel.between");
     return html`
-      <div class="challenge-panel" data-testid="challenge-running" data-current=${current ?? ""}>
+      <div class="challenge-panel" data-testid="challenge-running" data-check=${challenge.check ?? "liveness"} data-current=${current ?? ""}>
         <h2 tabindex="-1">
-          ${current && of ? html`${t("challenge_panel.running", { number, of })}: ${taskWords(current)}` : t("challenge_panel.between")}
+          ${current && of ? html`${t("challenge_panel.running", { number, of })}: ${taskWords(current)}` : between}
         </h2>
         <progress class="challenge-panel__progress" max="1" .value=${progress} aria-label=${t("challenge_panel.progress")}></progress>
-        <p>${face ? status("ok", t("challenge_panel.face_seen")) : status("warn", t("challenge_panel.no_face"))}</p>
+        <p>${status(face ? "ok" : "warn", seen)}</p>
         ${steps.length > 0
           ? html`
               <ol class="challenge-panel__steps" data-testid="challenge-steps">
@@ -100,7 +103,7 @@ export class BetpeChallengePanel extends BetpeElement {
               </ol>
             `
           : nothing}
-        <p class="quiet small">${icon("info")}${t("challenge_panel.text")}</p>
+        <p class="quiet small">${icon("info")}${t(card ? "challenge_panel.card_text" : "challenge_panel.text")}</p>
         <button type="button" class="button button--secondary" data-testid="challenge-stop" ?disabled=${this.busy} @click=${() => this.#tell("stop")}>
           ${t("challenge_panel.stop")}
         </button>

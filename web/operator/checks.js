@@ -41,6 +41,8 @@ export function checkRows(hand) {
 const CODED = {
   kind: (value) => code("challenge_task", value),
   outcome: (value) => code("outcome", value),
+  feature_kind: (value) => code("feature_kind", value),
+  answer: (value) => code("feature_answer", value || "none"),
   reason: (value) => (has(`step.${value}`) ? t(`step.${value}`) : reasonWords(value)),
   expiry_date: (value) => date(value),
   today: (value) => date(value),

@@ -17,6 +17,8 @@ export function pictureName(name) {
   if (frame) return t("picture.frame", { number: Number(frame[1]) + 1 });
   const step = /^step_(\d+)$/.exec(name);
   if (step) return t("picture.step", { number: Number(step[1]) });
+  const still = /^[a-z]+-[a-z-]+_(\d+)$/.exec(name);
+  if (still) return t("picture.feature", { number: Number(still[1]) });
   return t(has(`picture.${name}`) ? `picture.${name}` : "picture.unknown");
 }
 

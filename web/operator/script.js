@@ -1,6 +1,7 @@
 /**
  * The sentences of the script in the citizen's language, which may not be the page's.
- * Contract: await loadScript("kk"); say("kk", "greet", {operator}) -> the sentence, or "" when it is not there yet.
+ * Contract: await loadScript("kk"); say("kk", "greet", {operator}) -> the sentence, or "" when it is not there yet;
+ * sentence("kk", "features.ask.tilt") -> any other text in that language.
  */
 
 /** @type {Map<string, Record<string, string>>} */
@@ -14,7 +15,10 @@ export async function loadScript(language) {
 }
 
 /** @param {string} language @param {string} step @param {Record<string, string>} values */
-export function say(language, step, values) {
-  const sentence = scripts.get(language)?.[`say.${step}`];
-  return typeof sentence === "string" ? sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole) : "";
+export const say = (language, step, values) => sentence(language, `say.${step}`, values);
+
+/** Any text of the page's in that language. @param {string} language @param {string} key @param {Record<string, string>} [values] */
+export function sentence(language, key, values = {}) {
+  const found = scripts.get(language)?.[key];
+  return typeof found === "string" ? found.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole) : "";
 }

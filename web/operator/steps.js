@@ -1,7 +1,8 @@
 /**
  * <betpe-steps>: the script of the talk, one step at a time, with the sentence to say in the citizen's language.
  * Contract: .desk, .case, .operatorName, .steps (names in order), .revision; methods next(), problem(), skip(), back().
- * It fires "compare" when the next step is the comparison, which records itself.
+ * It fires "compare" when the next step is the comparison, which records itself; "tilt" and "features" begin what else
+ * can be done at the steps with the card.
  */
 import { BetpeElement } from "../shared/element.js";
 import { code, language, t } from "../shared/i18n.js";
@@ -14,6 +15,7 @@ const COMPARE = "compare";
 /** Not a step: what to say while the decision can still be taken back. */
 const CLOSING = "closing";
 const NOTE_LENGTH = 1000;
+const CARD_STEPS = ["show_card", "tilt_card"];
 const ICONS = /** @type {const} */ ({ done: "tick", problem: "warning", skipped: "back" });
 
 export class BetpeSteps extends BetpeElement {
@@ -207,11 +209,28 @@ export class BetpeSteps extends BetpeElement {
               <button type="button" class="button button--secondary" aria-keyshortcuts="P" data-testid="step-problem" ?disabled=${busy} @click=${() => this.problem()}>
                 ${t("steps.problem")}<kbd class="key" aria-hidden="true">${label("problem")}</kbd>
               </button>
+              ${step === "tilt_card" ? this.#tool("tilt") : nothing} ${CARD_STEPS.includes(step) ? this.#tool("features") : nothing}
               <button type="button" class="button button--plain" aria-keyshortcuts="S" data-testid="step-skip" ?disabled=${busy} @click=${() => this.skip()}>
                 ${t("steps.skip")}<kbd class="key" aria-hidden="true">${label("skip")}</kbd>
               </button>
             `}
       </div>
+    `;
+  }
+
+  /** @param {"tilt" | "features"} name what the server does at this step */
+  #tool(name) {
+    return html`
+      <button
+        type="button"
+        class="button button--secondary"
+        aria-keyshortcuts=${label(name)}
+        data-testid=${name}
+        ?disabled=${this.case.state !== "in_call" || this.desk.busy.has(name)}
+        @click=${() => this.dispatchEvent(new CustomEvent(name, { bubbles: true }))}
+      >
+        ${name === "tilt" ? t("steps.tilt") : t("steps.features")}<kbd class="key" aria-hidden="true">${label(name)}</kbd>
+      </button>
     `;
   }
 

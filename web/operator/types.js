@@ -36,13 +36,24 @@
  * @typedef {{step: string, outcome: string, at: string, note: string}} StepRecord
  * @typedef {{image: string, found: boolean, at: string}} Still
  *
- * @typedef {object} Challenge a liveness challenge under way
+ * @typedef {object} Challenge a challenge under way
+ * @property {"liveness" | "tilt"} [check]
  * @property {string | null} current
  * @property {number} number
  * @property {number | null} of
  * @property {number} progress 0..1
  * @property {boolean} face
  * @property {{kind: string, outcome: Outcome, reason: string}[]} steps those that are over
+ *
+ * @typedef {object} Feature a security feature picked for this call
+ * @property {string} id
+ * @property {string} kind
+ * @property {"front" | "back"} side
+ * @property {boolean} variable
+ * @property {"tilt" | "side_light" | "closer"} ask
+ * @property {Record<string, string>} look_for
+ * @property {"" | "confirmed" | "denied" | "not_seen"} answer
+ * @property {string[]} stills SHA-256, oldest first
  *
  * @typedef {object} Case
  * @property {string} id
@@ -72,6 +83,7 @@
  * @property {string[] | null} guidance
  * @property {boolean} recording
  * @property {Challenge | null} [challenge]
+ * @property {Feature[] | null} [features]
  * @property {import("../shared/chat.js").Message[]} messages
  *
  * @typedef {object} Snapshot
