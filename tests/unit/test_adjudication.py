@@ -21,7 +21,7 @@ RESULTS = st.dictionaries(st.sampled_from(CHECKS), OUTCOMES.map(lambda outcome: 
 DONE = st.dictionaries(st.sampled_from(STEPS), st.sampled_from(["done", "skipped", "problem"]))
 PASSED: Results = dict.fromkeys(CHECKS, (Outcome.PASSED, ()))
 CARD_CHECKS = {"tilt", "security_features"}
-ALL_CHECKS = sorted(policy(True, True).rules)
+ALL_CHECKS = sorted(policy(True, True, True).rules)
 ALL_PASSED: Results = dict.fromkeys(ALL_CHECKS, (Outcome.PASSED, ()))
 ALL_DONE = dict.fromkeys(STEPS, "done")
 
@@ -129,7 +129,7 @@ def test_a_required_step_that_was_not_recorded_refuses_approval(steps: dict[str,
 def test_no_worse_result_of_any_check_helps_whatever_is_required(
     results: Results, steps: dict[str, str], face: bool, card: bool, data: st.DataObject
 ) -> None:
-    rules = policy(face, card)
+    rules = policy(face, card_checks_required=card)
     check = data.draw(st.sampled_from(ALL_CHECKS))
     choices = WORSE[outcome_of(results, check)]
     assume(choices)
@@ -142,7 +142,7 @@ def test_no_worse_result_of_any_check_helps_whatever_is_required(
 @pytest.mark.parametrize("check", sorted(CARD_CHECKS))
 def test_a_doubt_about_the_card_is_for_the_operators_eye_and_a_denial_for_a_second_person(check: str) -> None:
     for required in (False, True):
-        rules = policy(False, required)
+        rules = policy(False, card_checks_required=required)
         assert adjudicate({**ALL_PASSED, check: (Outcome.FAILED, ())}, ALL_DONE, rules).approval is Approval.REFUSED
         doubtful = adjudicate({**ALL_PASSED, check: (Outcome.INCONCLUSIVE, ())}, ALL_DONE, rules)
         assert doubtful.approval is Approval.NEEDS_REASON

@@ -180,7 +180,7 @@ def test_guidance_has_words(page: str) -> None:
 
 
 def test_what_the_desk_shows_has_words() -> None:
-    rules = policy(True, True).rules.values()
+    rules = policy(True, True, True).rules.values()
     families = {
         "check": set(given(("CheckResult",), 0, "check")) | DEFAULT_POLICY.rules.keys() | {"earlier_call"},
         "remedy": {rule.remedy for rule in rules} | {"finish_step"},
