@@ -41,6 +41,8 @@ _STRAY: Final = 2.2
 """Pixels (at FLAT) that a cell may be off the common movement: twice what tracking errors gave on rendered cards."""
 _CELLS: Final = (10, 6)
 _POINTS_A_CELL: Final = 3
+_AS_DEVIATION: Final = 1.68
+"""The middle three fifths of a normal distribution are so many standard deviations wide."""
 _DEVICE: Final = 0.03
 """Share of the card that a variable device fills at least."""
 FOCAL: Final = 1.0
@@ -222,7 +224,7 @@ def change(registered: Sequence[Pixels], variable: Sequence[Box]) -> float:
         rows = slice(round(top * FLAT[1]), round(bottom * FLAT[1]))
         inside[rows, round(left * FLAT[0]) : round(right * FLAT[0])] = True
     rest = _middle() & ~cv2.dilate(inside.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)
-    spread = _spread(registered, rest)
+    spread = np.linalg.norm(_evened_all(registered, rest).std(axis=0), axis=2)
     return float(spread[inside].mean() / max(float(np.median(spread[rest])), _LEAST_CHANGE))
 
 
@@ -232,7 +234,10 @@ def change_anywhere(registered: Sequence[Pixels]) -> float:
     Says less: a lamp mirrored in a glossy print moves, too.
     """
     middle = _middle()
-    spread = _spread(registered, middle)
+    stack = _evened_all(registered, middle)
+    # Of the middle three fifths of the looks: a finger that is over the card in one or two of them is no device.
+    low, high = np.percentile(stack, (20, 80), axis=0)
+    spread = np.asarray(np.linalg.norm((high - low) / _AS_DEVIATION, axis=2), np.float64)
     cells = np.sort(cv2.resize(spread, _CELLS, interpolation=cv2.INTER_AREA).ravel())
     most = cells[-max(1, round(_DEVICE * cells.size)) :].mean()
     return float(most / max(float(np.median(spread[middle])), _LEAST_CHANGE))
@@ -246,14 +251,13 @@ def _middle() -> NDArray[np.bool_]:
     return middle
 
 
-def _spread(registered: Sequence[Pixels], rest: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How much each pixel's colour changes over the sequence (Lab, standard deviation), even light taken off."""
+def _evened_all(registered: Sequence[Pixels], rest: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The sequence in Lab, shape (frames, height, width, 3), even changes of light taken off."""
     # Blurred, for a pixel's error of registration must not count; in Lab, where steps are about as visible anywhere.
     colours = [
         cv2.cvtColor(cv2.GaussianBlur(one, (0, 0), 3), cv2.COLOR_BGR2LAB).astype(np.float64) for one in registered
     ]
-    stack = np.stack([_evened(one, colours[0], rest) for one in colours])
-    return np.asarray(np.linalg.norm(stack.std(axis=0), axis=2), np.float64)
+    return np.stack([_evened(one, colours[0], rest) for one in colours])
 
 
 def _evened(

@@ -51,6 +51,8 @@ _KEEP_EVERY: Final = 0.5
 """Seconds between two of them."""
 _LOST_SHARE: Final = 0.5
 """Of a step's frames, without the card: then it was lost rather than not tilted."""
+_WRONG_REFERENCE: Final = 12
+"""Frames in a row without the card, before the first step, after which another one is looked for."""
 _JPEG: Final = 92
 
 
@@ -108,6 +110,7 @@ class Judge:
         self._kept: list[bytes] = []
         self._kept_at = -math.inf
         self._planes: list[float] = []
+        self._missed = 0
         self._fed = 0
         self._milliseconds = 0.0
 
@@ -136,7 +139,9 @@ class Judge:
         if step is None or not self._recent:
             raise ValueError("no step is due")
         base = np.mean([seen.lean for _, seen in self._recent], axis=0)
-        self._running = _Running(step, at, (float(base[0]), float(base[1])), self._recent[-1][1].flat)
+        before = self._recent[-1][1]
+        self._running = _Running(step, at, (float(base[0]), float(base[1])), before.flat)
+        self._note(at, before, False)
         self._straight_since = None
         return step
 
@@ -150,7 +155,7 @@ class Judge:
             self._wait(frame.received_at, seen)
         elif frame.received_at >= running.shown_at:
             progress, keep = self._advance(running, frame.received_at, seen)
-        if seen is not None and (running is None or running.step.kind in TILTS):
+        if seen is not None and running is not None and running.step.kind in TILTS:
             self._note(frame.received_at, seen, keep)
         self._milliseconds += 1000 * (time.perf_counter() - started)
         return Feedback(seen is not None, progress, keep)
@@ -224,7 +229,11 @@ class Judge:
         if seen is None:
             self._recent.clear()
             self._straight_since = None
+            self._missed += 1
+            if self._missed >= _WRONG_REFERENCE and not self.outcomes:
+                self._reference = None  # it was something else than the card that is held up
             return
+        self._missed = 0
         before = self._recent[-1][1].lean if self._recent else seen.lean
         self._recent.append((at, seen))
         still = math.dist(before, seen.lean) < STEADY and math.hypot(*seen.lean) < STRAIGHT
