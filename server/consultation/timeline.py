@@ -23,6 +23,7 @@ MARKS = (
     "check_recorded",
     "check_unavailable",
     "challenge_started",
+    "features_picked",
     "still_captured",
     "decision_made",
     "decision_undone",

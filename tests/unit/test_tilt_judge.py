@@ -14,7 +14,7 @@ from verification.contract import Outcome, Pixels, Side
 from verification.photograph import Shot, photograph
 from verification.portrait import cut_portrait
 from verification.security_features import Feature
-from verification.tilt_trials import TODAY, Actor, Person, play
+from verification.tilt_trials import TODAY, Actor, Person, Tally, as_text, play
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 SIZE = (800, 450)
@@ -41,6 +41,14 @@ def test_who_does_what_is_asked_passes_and_who_lays_a_picture_over_it_does_not(f
     assert (genuine.outcome, genuine.reasons) == (Outcome.PASSED, ())
     laid_over = play(Person(Actor.OVERLAY, HOLDER, face, 3, SIZE), asked)
     assert laid_over.outcome is Outcome.FAILED and "tilt_not_one_plane" in laid_over.reasons
+
+
+def test_the_tables_rows_carry_their_bounds() -> None:
+    tally = Tally(sequences=4, outcomes={"passed": 4}, steps=16, answered=12, reasons={"tilt_not_answered": 2})
+    row = tally.row(Actor.STILL)
+    assert (row["passed_share"], row["steps_answered"]) == (1.0, 0.75)
+    assert row["passed_bounds"][0] < 0.5 and row["passed_bounds"][1] == 1.0
+    assert "still" in as_text([row]) and "tilt_not_answered 2" in as_text([row])
 
 
 def test_a_film_of_another_script_fails(face: Pixels) -> None:

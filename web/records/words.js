@@ -18,6 +18,7 @@ export function markWords({ kind, data }) {
   if (kind === "step_recorded") return `${code("step", data.step)}: ${code("step_outcome", data.outcome)}`;
   if (kind === "check_recorded") return `${checkName(data.check)}: ${code("outcome", data.outcome)}`;
   if (kind === "check_unavailable") return `${checkName(data.check)}: ${reasonWords(data.code)}`;
+  if (kind === "challenge_started" && data.check === "tilt") return t("mark.tilt_started");
   if (kind === "decision_made") return t("mark.decision_made", { decision: code("decision", data.outcome) });
   if (kind === "call_suspended" && data.leg) return t("mark.leg_lost", { who: code("leg", data.leg) });
   return code("mark", kind);
