@@ -223,8 +223,9 @@ export class BetpeSteps extends BetpeElement {
     return html`
       <button
         type="button"
-        class="button button--secondary"
+        class="button button--plain"
         aria-keyshortcuts=${label(name)}
+        title=${t(`keys.${name}`)}
         data-testid=${name}
         ?disabled=${this.case.state !== "in_call" || this.desk.busy.has(name)}
         @click=${() => this.dispatchEvent(new CustomEvent(name, { bubbles: true }))}
