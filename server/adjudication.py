@@ -37,6 +37,8 @@ class Rule:
     remedy: str
     """What would change it: a code, translated as ``remedy.<code>``."""
     failed: Effect = Effect.BLOCKS
+    inconclusive_for_second: Effect | None = None
+    """What inconclusive does when a second person looks; None: the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,15 @@ DEFAULT_POLICY = Policy(
         "printed_text": Rule(_REASON, _REASON, "compare_card_by_eye"),
         "barcode": Rule(_REASON, _REASON, "compare_card_by_eye"),
         "typed_text": Rule(_REASON, Effect.SUPPORTS, "compare_card_by_eye"),
+        "injection": Rule(_BLOCK, _REASON, "second_person", inconclusive_for_second=_REASON),
         "registry": Rule(_REASON, Effect.SUPPORTS, "ask_registry"),
     },
     required_steps=("greet", "purpose", "show_card", "tilt_card", "questions", "face_in_frame"),
 )
 """ETSI TS 119 461: methods that disagree abort (a failed check blocks, whoever decides); what only a person can
 see may be settled by a person with a reason. ``typed_text`` exists only where the applicant corrected something,
-``registry`` where a register of documents can be asked; one that does not answer leaves the asking to a person."""
+``registry`` where a register of documents can be asked; one that does not answer leaves the asking to a person.
+``injection``: passive signs refuse nobody; a risk of referral and more is for a second person, who has to say why."""
 
 
 def policy(liveness_required: bool, registry_asked: bool = False, card_checks_required: bool = False) -> Policy:
@@ -108,7 +112,9 @@ def policy(liveness_required: bool, registry_asked: bool = False, card_checks_re
     return Policy(rules, DEFAULT_POLICY.required_steps)
 
 
-def _effect(rule: Rule, outcome: Outcome) -> Effect:
+def _effect(rule: Rule, outcome: Outcome, second_person: bool) -> Effect:
+    if outcome is Outcome.INCONCLUSIVE and second_person and rule.inconclusive_for_second is not None:
+        return rule.inconclusive_for_second
     return {
         Outcome.PASSED: Effect.SUPPORTS,
         Outcome.FAILED: rule.failed,
@@ -123,17 +129,18 @@ def adjudicate(
     policy: Policy = DEFAULT_POLICY,
     *,
     earlier_call_failed: bool = False,
+    second_person: bool = False,
 ) -> Recommendation:
     """The recommendation for one session.
 
     ``results``: check -> (latest outcome, reason codes); a check of the policy that is absent counts as not run.
     ``steps``: step -> done, skipped, problem. ``earlier_call_failed``: a first operator's comparison did not pass,
-    so that a second person who approves has to say why.
+    so that a second person who approves has to say why. ``second_person``: an earlier operator referred the session.
     """
     parts = []
     for check, rule in policy.rules.items():
         outcome, reasons = results.get(check, (Outcome.NOT_RUN, ()))
-        effect = _effect(rule, outcome)
+        effect = _effect(rule, outcome, second_person)
         parts.append(Part(check, outcome, effect, tuple(reasons), "" if effect is Effect.SUPPORTS else rule.remedy))
     for step in policy.required_steps:
         said = steps.get(step)

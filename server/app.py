@@ -23,7 +23,7 @@ from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
 from server.checker import MatcherRefused, WorkerChecker
-from server.consultation import applying, calling, challenging, deciding, forgetting, guiding, recording
+from server.consultation import applying, calling, challenging, deciding, forgetting, guiding, recording, watching
 from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.call_recording import segment_files
@@ -245,6 +245,8 @@ def _recording_rule(settings: Settings) -> RecordingRule:
 async def close_desk(desk: Desk) -> None:
     for session_id in tuple(desk.challenges):
         await challenging.stop(desk, session_id)
+    for session_id in tuple(desk.watches):
+        await watching.forget(desk, session_id)
     await desk.media.aclose()
     await desk.checker.aclose()
     if desk.registry is not None:

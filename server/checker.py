@@ -11,6 +11,7 @@ import os
 import pickle
 import resource
 import signal
+import time
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +32,7 @@ from verification.contract import (
     Frame,
     Guidance,
     RegistryRecord,
+    Sender,
     Side,
     SideReading,
 )
@@ -155,6 +157,14 @@ def _judge_typed(read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResu
     from verification import registry
 
     return registry.check_typed(read, typed)
+
+
+def _signs(frames: Sequence[Frame], sender: Sender) -> CheckResult:
+    from verification import signals
+
+    started = time.perf_counter()
+    result = signals.check(signals.observe(frames, sender))
+    return replace(result, milliseconds=round((time.perf_counter() - started) * 1000, 1))
 
 
 def _guide(frame: Frame) -> Guidance:
@@ -349,6 +359,9 @@ class WorkerChecker:
 
     async def judge_typed(self, read: Mapping[str, str], typed: Mapping[str, str]) -> CheckResult:
         return await self.run(_judge_typed, dict(read), dict(typed))
+
+    async def signs(self, frames: Sequence[Frame], sender: Sender) -> CheckResult:
+        return await self.run(_signs, list(frames), sender)
 
     async def guide(self, frame: Frame) -> Guidance:
         return await self.run(_guide, frame)

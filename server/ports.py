@@ -21,6 +21,7 @@ from verification.contract import (
     Guidance,
     RegistryQuery,
     RegistryRecord,
+    Sender,
     Side,
     SideReading,
 )
@@ -315,6 +316,10 @@ class Checker(Protocol):
     async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
         """Each frame is looked at as it comes, while the next is on its way; what ``probes`` raises comes out here."""
         ...
+
+    async def signs(self, frames: Sequence[Frame], sender: Sender) -> CheckResult:
+        """check = "injection": passive signs that the video is not a live person's before a camera. Frames of one
+        size, in order. details: each sign with value, suspicion, model and the error that docs/attacks.md has."""
 
     async def guide(self, frame: Frame) -> Guidance: ...
 

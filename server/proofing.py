@@ -153,7 +153,14 @@ REJECT_REASONS = (
 )
 """Reason codes of a rejection, in the order of the keys 1-9. ``other`` needs a note."""
 
-REFER_REASONS = ("comparison_failed", "comparison_inconclusive", "document_doubt", "applicant_behaviour", "other")
+REFER_REASONS = (
+    "comparison_failed",
+    "comparison_inconclusive",
+    "document_doubt",
+    "video_doubt",
+    "applicant_behaviour",
+    "other",
+)
 
 STEPS = ("greet", "purpose", "show_card", "tilt_card", "questions", "face_in_frame", "compare")
 """The script of a call. ``compare`` is recorded by the comparison itself."""

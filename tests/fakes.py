@@ -50,6 +50,7 @@ from verification.contract import (
     Probe,
     RegistryQuery,
     RegistryRecord,
+    Sender,
     Side,
     SideReading,
 )
@@ -251,6 +252,9 @@ class FakeChecker:
         self.calls: list[str] = []
         self.closed = False
         self.guidance: tuple[str, ...] = ()
+        self.risk = 0.1
+        self.senders: list[Sender] = []
+        """What was known of the applicant's camera at each look."""
 
     async def _called(self, method: str) -> None:
         self.calls.append(method)
@@ -316,6 +320,11 @@ class FakeChecker:
             probe_jpeg=b"best face" if taken else None,
             frames_jpeg=tuple(b"frame %d" % frame.rtp_timestamp for frame in taken),
         )
+
+    async def signs(self, frames: Sequence[Frame], sender: Sender) -> CheckResult:
+        await self._called("signs")
+        self.senders.append(sender)
+        return self._result("injection", self.risk, 0.5)
 
     async def guide(self, frame: Frame) -> Guidance:
         await self._called("guide")

@@ -129,6 +129,18 @@ class DocumentReading:
     portrait_jpeg: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What is known of the applicant's camera beside its pictures."""
+
+    device_label: str = ""
+    """The camera's name as the browser reports it."""
+    size_answer: float | None = None
+    """Seconds from a request to send another picture size until frames of it arrived; None: it was not asked."""
+    rtp_timestamps: tuple[int, ...] = ()
+    """Of more frames than those that are looked at, in order; empty: theirs."""
+
+
 class DocumentStatus(StrEnum):
     """What a registry says of a document."""
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verification import parallax
-from verification.contract import CheckResult, Frame, Outcome, Pixels
+from verification.contract import CheckResult, Frame, Outcome, Pixels, Sender
 from verification.measures import FaceMeasures, FaceMeter
 
 CHECK: Final = "injection"
@@ -52,18 +52,21 @@ class Limit:
     weight: float
     """Share of the risk that the signal alone can make; under REFER."""
     model: str
+    error: float | None = None
+    """Equal error rate against ``against`` in the laboratory (docs/attacks.md); None: not measured there."""
+    against: str = ""
 
 
 LIMITS: Final[Mapping[str, Limit]] = {
-    "moire": Limit(4.5, 9.0, 0.45, "largest peak of the face's spectrum over its ring, robust deviations"),
-    "frame_around_face": Limit(2.0, 4.0, 0.45, "sides of a straight frame round the face, 0..4"),
-    "gamut": Limit(0.018, 0.008, 0.25, "spread of the face's hue (Lab), low in prints"),
-    "sharpness": Limit(0.05, 0.02, 0.2, "Laplacian over contrast of the face: plain blur"),
+    "moire": Limit(4.5, 9.0, 0.45, "largest peak of the face's spectrum over its ring", 0.0, "screen_replay"),
+    "frame_around_face": Limit(2.0, 4.0, 0.45, "sides of a straight frame round the face, 0..4", 0.0, "screen_replay"),
+    "gamut": Limit(0.018, 0.008, 0.25, "spread of the face's hue (Lab), low in prints", 0.234, "print"),
+    "sharpness": Limit(0.05, 0.02, 0.2, "Laplacian over contrast of the face: plain blur", 0.0, "print"),
     "frozen": Limit(0.1, 0.5, 0.45, "share of frames equal to the one before"),
     "repeated": Limit(0.3, 0.8, 0.2, "share of frames seen before, at least 1.5 s ago"),
-    "seam": Limit(3.0, 5.0, 0.2, "edge along the face's outline over the edges beside it"),
+    "seam": Limit(3.0, 5.0, 0.2, "edge along the face's outline over the edges beside it", 0.25, "face_swap"),
     "flat_turn": Limit(0.45, 0.2, 0.45, "parallax of a turned head over the sine of its angle"),
-    "clock_too_regular": Limit(0.2, 0.02, 0.1, "deviation of capture intervals, ms"),
+    "clock_too_regular": Limit(0.2, 0.02, 0.05, "deviation of capture intervals, ms"),
     "virtual_camera": Limit(0.0, 1.0, 0.45, "name of the device"),
     "camera_did_not_answer": Limit(2.0, 5.0, 0.3, "seconds until a requested change of picture size arrived"),
 }
@@ -81,19 +84,9 @@ class Signal:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What else is known of the sender."""
-
-    device_label: str = ""
-    """The camera's name as the browser reports it."""
-    size_answer: float | None = None
-    """Seconds from a request to send another picture size until frames of it arrived; inf when none did."""
-
-
-def observe(frames: Sequence[Frame], context: Context | None = None) -> tuple[Signal, ...]:
+def observe(frames: Sequence[Frame], sender: Sender | None = None) -> tuple[Signal, ...]:
     """All signals that these frames (a few seconds of one stream, in order) can give."""
-    known = context or Context()
+    known = sender or Sender()
     meter = FaceMeter()
     chosen = set(np.linspace(0, len(frames) - 1, min(len(frames), _LOOKS)).astype(int).tolist())
     looks: list[tuple[Frame, FaceMeasures, NDArray[np.float32]]] = []
@@ -104,7 +97,7 @@ def observe(frames: Sequence[Frame], context: Context | None = None) -> tuple[Si
                 looks.append((frame, measures, meter.points))
     values: dict[str, float | None] = {
         **_of_faces(looks),
-        **_of_time(frames),
+        **_of_time(frames, known.rtp_timestamps),
         "flat_turn": _flat_turn(looks),
         "virtual_camera": float(is_virtual_camera(known.device_label)) if known.device_label else None,
         "camera_did_not_answer": known.size_answer,
@@ -132,7 +125,16 @@ def check(signals: Sequence[Signal]) -> CheckResult:
     total = risk(signals)
     strongest = sorted(signals, key=lambda s: -LIMITS[s.name].weight * s.suspicion)
     reasons = tuple(f"sign_{s.name}" for s in strongest if s.suspicion >= 0.5)
-    details: dict[str, Any] = {s.name: {"value": s.value, "suspicion": s.suspicion, "model": s.model} for s in signals}
+    details: dict[str, Any] = {
+        s.name: {
+            "value": s.value,
+            "suspicion": s.suspicion,
+            "model": s.model,
+            "error": LIMITS[s.name].error,
+            "against": LIMITS[s.name].against,
+        }
+        for s in signals
+    }
     if not signals:
         return CheckResult(CHECK, Outcome.INCONCLUSIVE, ("no_signals",), model="passive-signs", version=VERSION)
     outcome = Outcome.PASSED if total < REFER else Outcome.INCONCLUSIVE
@@ -187,7 +189,7 @@ def _flat_turn(looks: Sequence[tuple[Frame, FaceMeasures, NDArray[np.float32]]])
     return turn_depth(before, after, degrees)
 
 
-def _of_time(frames: Sequence[Frame]) -> dict[str, float | None]:
+def _of_time(frames: Sequence[Frame], rtp_timestamps: Sequence[int]) -> dict[str, float | None]:
     """Signs of the sequence: frozen, repeated, a clock too regular."""
     if len(frames) < 3:
         return {}
@@ -204,15 +206,24 @@ def _of_time(frames: Sequence[Frame]) -> dict[str, float | None]:
         earlier = np.flatnonzero(times <= times[number] - 1.5)
         if len(earlier) and float(np.abs(small[earlier] - small[number]).mean(axis=(1, 2)).min()) < 0.25:
             repeated += 1
-    stamps = [f.rtp_timestamp for f in frames]
-    ticks = np.array([((b - a) % 2**32) / 90.0 for a, b in itertools.pairwise(stamps)])
-    usual = float(np.median(ticks))
-    regular = float(np.median(np.abs(ticks - usual))) if usual > 0 else math.nan
     return {
         "frozen": float((steps < 0.02).mean()),
         "repeated": repeated / len(frames),
-        "clock_too_regular": regular,
+        "clock_too_regular": jitter(rtp_timestamps or [f.rtp_timestamp for f in frames]),
     }
+
+
+def jitter(rtp_timestamps: Sequence[int]) -> float:
+    """Median deviation of capture intervals, in ms, from whole multiples of the shortest usual one: not every frame is
+    looked at. NaN where there are fewer than five intervals; gaps of over 2 s are none."""
+    ticks = np.array([((b - a) % 2**32) / 90.0 for a, b in itertools.pairwise(rtp_timestamps)])
+    ticks = ticks[(ticks > 1) & (ticks < 2000)]
+    if len(ticks) < 5:
+        return math.nan
+    base = float(np.quantile(ticks, 0.1))
+    multiples = np.round(ticks / base)
+    usual = float(np.median(ticks / multiples))
+    return float(np.median(np.abs(ticks - multiples * usual) / multiples))
 
 
 def moire(grey: _GREY) -> float:

@@ -120,9 +120,19 @@ class Chat(Body):
     client_id: str = Field(min_length=1, max_length=64)
 
 
+class Camera(Body):
+    """Which camera the applicant's page sends."""
+
+    type: Literal["camera"]
+    call: str = Field(max_length=64)
+    label: str = Field(max_length=200)
+    resizes: bool
+    """Whether the browser can change its picture's size while it runs."""
+
+
 class Ping(Body):
     type: Literal["ping"]
 
 
-Message = Annotated[Offer | Candidate | Chat | Ping, Field(discriminator="type")]
-MESSAGE: TypeAdapter[Offer | Candidate | Chat | Ping] = TypeAdapter(Message)
+Message = Annotated[Offer | Candidate | Chat | Camera | Ping, Field(discriminator="type")]
+MESSAGE: TypeAdapter[Offer | Candidate | Chat | Camera | Ping] = TypeAdapter(Message)

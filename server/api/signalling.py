@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from server.api import errors
 from server.api.context import DESK, Context
 from server.api.errors import ApiError
-from server.api.models import MESSAGE, Candidate, Chat, Offer, Ping
-from server.consultation import applying, calling, operating, talking, views
+from server.api.models import MESSAGE, Camera, Candidate, Chat, Offer, Ping
+from server.consultation import applying, calling, operating, talking, views, watching
 from server.ports import Leg
 from server.proofing import HELD, Session
 
@@ -238,7 +238,7 @@ async def _read(
 
 
 async def _act(
-    context: Context, leg: Leg, page: Page, message: Offer | Candidate | Chat | Ping, session: Session | None
+    context: Context, leg: Leg, page: Page, message: Offer | Candidate | Chat | Camera | Ping, session: Session | None
 ) -> None:
     desk = context.desk
     if isinstance(message, Ping):
@@ -253,6 +253,9 @@ async def _act(
         case Candidate():
             if message.candidate is not None and message.candidate.candidate:
                 await calling.add_candidate(desk, session, leg, message.call, message.candidate.model_dump())
+        case Camera():
+            if leg is Leg.APPLICANT:
+                await watching.camera_told(desk, session, message.call, message.label, message.resizes)
         case Chat():
             await talking.say(desk, session, leg, message.text, message.client_id)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from server.consultation import watching
 from server.consultation.desk import Change, Desk, change, session_of
 from server.ports import Leg, LegEvent, Timer
 from server.proofing import CALL_ROLES, HELD, Availability, DomainError, Move, Operator, Session, State
@@ -180,6 +181,7 @@ async def end_call(desk: Desk, session: Session) -> None:
     if session.call_id:
         desk.presence.legs.pop(session.call_id, None)
         desk.presence.calls.pop(session.call_id, None)
+        await watching.forget(desk, session.id)
         await _seal_recording(desk, session, session.call_id)
         await desk.media.close(session.call_id)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from server.consultation import watching
 from server.consultation.desk import Change, Desk, change, record
 from server.ports import ChallengeProgress, ChallengeStep, CheckUnavailable, Leg, MediaError
 from server.proofing import DomainError, Session, State, StepRecord
@@ -130,6 +131,10 @@ async def _run(desk: Desk, session: Session, running: Running, actor: str) -> No
         await record(desk, session.id, result, actor, running.images, call=running.call, frames=frames)
         if running.check == "tilt" and result.outcome is Outcome.PASSED:
             await _step_done(desk, session.id, "tilt_card", actor)
+        if running.check == "liveness":
+            watch = watching.watch_of(desk, session)
+            await watching.keep(desk, session, await watching.judge(desk, session, watch.frames), actor)
+            watch.begin()
     except (CheckUnavailable, MediaError, DomainError) as error:
         code = error.code
         result = CheckResult(running.check, Outcome.NOT_RUN, (code,), model="none")
@@ -197,9 +202,13 @@ async def _judge(
     deadline = time.monotonic() + MOST_SECONDS
     stalls = 0
     shown_at: float | None = None
+    watch = watching.watch_of(desk, session)
+    watch.begin()
     while True:
         looks = await _looks(seen, looking)
         frames = [frame for look in looks for frame in look]
+        if running.check == "liveness":
+            watch.remember(frames)
         stalls = 0 if frames else stalls + len(looks)
         last = stalls >= STALLS or time.monotonic() > deadline
         before = len(running.progress.steps)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from server.adjudication import Approval, Recommendation, adjudicate
+from server.consultation import watching
 from server.consultation.calling import end_call, suspend
 from server.consultation.desk import Change, Desk, change, iso, one_at_a_time, record, session_of
 from server.consultation.operating import NOTE_LENGTH
@@ -30,7 +31,7 @@ from verification.contract import Frame, Outcome
 SECOND_PERSON_PRIORITY = 2
 FIRST_FRAME_SECONDS = 3.0
 """What nobody looked at begins with a key frame, which a slow line carries late."""
-CALL_CHECKS = frozenset({"face_match", "face_second_opinion", "liveness", "tilt", "security_features"})
+CALL_CHECKS = frozenset({"face_match", "face_second_opinion", "liveness", "tilt", "security_features", watching.CHECK})
 """Checks that speak of one call: a second person's call needs its own."""
 
 
@@ -124,6 +125,8 @@ async def compare(desk: Desk, session: Session, operator_id: str) -> Session:
             },
         )
         await record(desk, session.id, result, actor, images, **context)
+        await desk.tell(session)  # the face's result is not to wait for what follows
+        await watching.keep(desk, session, await watching.judge(desk, session, frames), actor)
     done = StepRecord("compare", "done", desk.clock.now(), operator_id)
     session = await change(desk, session.id, lambda s: Change(replace(s, steps=(*s.steps, done))))
     await desk.tell(session)
@@ -151,13 +154,16 @@ async def capture_still(desk: Desk, session: Session, operator_id: str) -> Sessi
 
 
 def latest(session: Session, checks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The newest result of each check that counts for this call. A repetition that did not run undoes no doubt."""
+    """The newest result of each check that counts for this call. A repetition that did not run undoes no doubt; of the
+    passive signs the highest risk counts: what was seen once in a call is not unseen by looking again."""
     newest: dict[str, Mapping[str, Any]] = {}
     for row in checks:
         name = str(row["check"])
         if name in CALL_CHECKS and row.get("call") != session.call_id:
             continue
         before = newest.get(name)
+        if name == watching.CHECK and before is not None and (before["score"] or 0.0) > (row["score"] or 0.0):
+            continue
         if before is None or row["outcome"] != Outcome.NOT_RUN or before["outcome"] == Outcome.PASSED:
             newest[name] = row
     return newest
@@ -172,7 +178,8 @@ async def recommend(desk: Desk, session: Session) -> Recommendation:
         for row in checks
     )
     steps = {record.step: record.outcome for record in session.steps}
-    return adjudicate(results, steps, desk.policy, earlier_call_failed=earlier_failed)
+    second = bool(session.earlier_decisions)
+    return adjudicate(results, steps, desk.policy, earlier_call_failed=earlier_failed, second_person=second)
 
 
 async def decide(

@@ -116,6 +116,8 @@ class Desk:
     matching: asyncio.Lock = field(default_factory=asyncio.Lock)
     challenges: dict[str, Any] = field(default_factory=dict)
     """Session -> the liveness challenge under way (consultation.challenging.Running)."""
+    watches: dict[str, Any] = field(default_factory=dict)
+    """Session -> what is known of the sender of its call (consultation.watching.Watch)."""
     guidance: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Session -> what would make its live picture better now (codes, most important first)."""
     draining: bool = False

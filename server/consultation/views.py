@@ -87,11 +87,13 @@ def _on_duty(operators: list[Operator], desk: Desk) -> tuple[int, int]:
 async def _applicant_call(desk: Desk, session: Session) -> dict[str, Any]:
     operator = await desk.store.operator(session.operator_id or "")
     running = desk.challenges.get(session.id)
+    watch = desk.watches.get(session.id)
     return {
         "id": session.call_id,
         "operator_name": operator.name if operator else "",
         "step": _next_step(session),
         "prompt": running.prompt() if running else None,
+        "camera": watch.request if watch else None,
         # While she holds the card up, "come closer" would be the wrong thing to say.
         "guidance": list(desk.guidance.get(session.id, ())) if _next_step(session) in FACE_STEPS else [],
         "peer_connected": Leg.OPERATOR in desk.presence.legs.get(session.call_id or "", ()),

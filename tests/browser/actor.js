@@ -6,6 +6,7 @@
  */
 (() => {
   const RATE = 20; // pictures a second
+  const [WIDTH, HEIGHT] = [480, 360]; // enough for every check; the same machine encodes, carries and judges it
   const SOURCE = 30; // of the recorded acts
   const NEARING = 12; // of the computed one
   const ON_PURPOSE = 18; // of a recorded blink: who is asked to blink does it more slowly than by nature
@@ -91,7 +92,7 @@
   async function film() {
     reel ??= loadReel();
     const person = new Person(await reel);
-    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    const canvas = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
     const context = canvas.getContext("2d");
     let busy = false;
     const timer = setInterval(async () => {
@@ -99,7 +100,7 @@
       busy = true;
       try {
         const bitmap = await createImageBitmap(person.picture(performance.now() / 1000));
-        context.drawImage(bitmap, 0, 0);
+        context.drawImage(bitmap, 0, 0, WIDTH, HEIGHT);
         bitmap.close();
       } finally {
         busy = false;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -101,6 +102,18 @@ def living_still(path: Path, seconds: float) -> Iterator[np.ndarray]:
         moved = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
         lit = moved.astype(np.float32) * (1 + 0.12 * np.sin(3 * phase)) + random.normal(0, 3, moved.shape)
         yield _fit(np.clip(lit, 0, 255).astype(np.uint8))
+
+
+def quiet_camera(picture: Path, target: Path) -> Path:
+    """As ``camera_file`` of a picture, small and slow (Y4M, whose rate Chromium keeps to): for who only has to be
+    there, so that two browsers on two cores have time for the other end."""
+    width, height, rate, seconds = 320, 240, 10, 2.0
+    with target.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 C420\n".encode())
+        for frame in itertools.islice(living_still(picture, seconds), 0, None, round(CAMERA_FPS / rate)):
+            small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+            file.write(b"FRAME\n" + cv2.cvtColor(small, cv2.COLOR_BGR2YUV_I420).tobytes())
+    return target
 
 
 def camera_file(source: Path, target: Path, seconds: float = 8.0) -> Path:

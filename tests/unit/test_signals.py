@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verification import detector, measures, quality_landmarks, signals, species
-from verification.contract import Frame, Outcome, Pixels
+from verification.contract import Frame, Outcome, Pixels, Sender
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -105,14 +105,14 @@ def test_a_patch_over_the_face_leaves_an_edge() -> None:
 )  # fmt: skip
 def test_virtual_cameras_are_known_by_name(label: str, virtual: bool) -> None:
     assert signals.is_virtual_camera(label) is virtual
-    found = signals.observe(stream(portrait(), 3), signals.Context(device_label=label))
+    found = signals.observe(stream(portrait(), 3), Sender(device_label=label))
     assert any(s.name == "virtual_camera" and s.suspicion == 1.0 for s in found) is virtual
 
 
 def test_a_camera_that_does_not_answer_is_noted() -> None:
-    found = signals.observe(stream(portrait(), 3), signals.Context(size_answer=math.inf))
+    found = signals.observe(stream(portrait(), 3), Sender(size_answer=math.inf))
     assert next(s for s in found if s.name == "camera_did_not_answer").suspicion == 1.0
-    found = signals.observe(stream(portrait(), 3), signals.Context(size_answer=0.4))
+    found = signals.observe(stream(portrait(), 3), Sender(size_answer=0.4))
     assert next(s for s in found if s.name == "camera_did_not_answer").suspicion == 0.0
 
 
@@ -167,3 +167,20 @@ def test_landmarks_see_shut_eyes_open_mouth_and_a_mask() -> None:
     seen = measures.of_landmarks(shut, 1.0, plain, 1, Frame(plain, 0, 0.0))
     assert max(seen.right_eye, seen.left_eye) < quality_landmarks.EYES_SHUT
     assert quality_landmarks.components(Frame(np.zeros_like(plain), 0, 0.0), face) == ({}, ())
+
+
+def test_each_sign_names_its_model_and_its_measured_error() -> None:
+    result = signals.check((signals.signal("moire", 20.0), signals.signal("virtual_camera", 1.0)))
+    assert set(result.details) == {"moire", "virtual_camera"}
+    assert all(figures["model"] for figures in result.details.values())
+    assert (result.details["moire"]["against"], result.details["virtual_camera"]["error"]) == ("screen_replay", None)
+
+
+def test_a_clock_is_judged_whatever_frames_are_left_out() -> None:
+    random = np.random.default_rng(1)
+    steps = random.integers(1, 4, 40).cumsum()
+    perfect = [int(step) * 3000 for step in steps]
+    assert signals.jitter(perfect) == 0.0
+    shaken = [stamp + int(random.integers(-90, 91)) for stamp in perfect]
+    assert signals.jitter(shaken) > 0.2
+    assert math.isnan(signals.jitter(perfect[:5]))

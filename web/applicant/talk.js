@@ -43,8 +43,15 @@ class ScreenTalk extends Screen {
     this.stream = null;
     this.opening = false;
     this.said = "";
-    this.join = () => this.#join();
     this.message = (/** @type {Event} */ event) => this.call?.heard(/** @type {CustomEvent} */ (event).detail);
+    /** The size that the service asked for last, as it was written; null: none. */
+    this.size = "null";
+    /** @type {MediaTrackConstraints | null} */
+    this.usual = null;
+    this.join = () => {
+      this.#join();
+      void this.#resize();
+    };
     this.reconnect = (/** @type {Event} */ event) => {
       if (/** @type {CustomEvent} */ (event).detail === "open") void this.call?.start();
     };
@@ -121,12 +128,45 @@ class ScreenTalk extends Screen {
     call.addEventListener("remote", (event) => void this.#showRemote(/** @type {CustomEvent} */ (event).detail));
     call.addEventListener("status", (event) => {
       this.status = /** @type {CustomEvent} */ (event).detail;
+      if (this.status === "connected") this.#tellCamera();
     });
     call.addEventListener("quality", (event) => {
       this.quality = /** @type {CustomEvent} */ (event).detail.code;
     });
-    call.addEventListener("camera", () => this.#showSelf());
+    call.addEventListener("camera", () => {
+      this.usual = null;
+      this.#showSelf();
+      this.#tellCamera();
+    });
     void call.start();
+  }
+
+  /** Which camera sends, and whether it can change its picture's size while it runs. */
+  #tellCamera() {
+    const [track] = this.stream?.getVideoTracks() ?? [];
+    if (!track || !this.call) return;
+    const { resizeMode = [] } = /** @type {{resizeMode?: string[]}} */ (track.getCapabilities?.() ?? {});
+    const resizes = resizeMode.includes("crop-and-scale");
+    this.journey.socket.send({ type: "camera", call: this.call.id, label: track.label.slice(0, 200), resizes });
+  }
+
+  /** The service asks for another size of picture for a moment, to see that the camera answers; then as it was. */
+  async #resize() {
+    const wish = this.journey.snapshot?.call?.camera ?? null;
+    const [track] = this.stream?.getVideoTracks() ?? [];
+    const said = JSON.stringify(wish);
+    if (!track || said === this.size) return;
+    this.size = said;
+    this.usual ??= track.getConstraints();
+    const { width, height } = wish ?? {};
+    try {
+      await track.applyConstraints(
+        wish ? { width: { exact: width }, height: { exact: height }, resizeMode: "crop-and-scale" } : this.usual,
+      );
+    } catch (error) {
+      // A camera that cannot is not at fault: the service sees that no such picture came.
+      if (!(error instanceof DOMException)) throw error;
+    }
   }
 
   /** @param {MediaStream} stream */

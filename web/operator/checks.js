@@ -46,7 +46,10 @@ const CODED = {
   reason: (value) => (has(`step.${value}`) ? t(`step.${value}`) : reasonWords(value)),
   expiry_date: (value) => date(value),
   today: (value) => date(value),
+  sign: (value) => (has(`reason.sign_${value}`) ? t(`reason.sign_${value}`) : value),
 };
+/** Figures for programs and the record, which say nothing to a consultant. */
+const NOT_SHOWN = ["model", "against"];
 
 /** @param {unknown} value @param {string} [name] @returns {string} */
 function figure(value, name = "") {
@@ -71,7 +74,7 @@ const isTable = (value) =>
 
 /** Figures of several like things, a row each. @param {Record<string, unknown>[]} things */
 function table(things) {
-  const names = [...new Set(things.flatMap((thing) => Object.keys(thing)))];
+  const names = [...new Set(things.flatMap((thing) => Object.keys(thing)))].filter((name) => !NOT_SHOWN.includes(name));
   return html`
     <table class="figures__table">
       <thead>
