@@ -326,3 +326,83 @@ async def test_a_saved_signature_can_be_revoked(page: Page, stub: CitizenStub) -
     await page.get_by_test_id("revoke-confirm").click()
     assert await stub.asked("issuance/revoke") == {"reason": "no_longer_wanted"}
     await expect(page.get_by_test_id("revoked")).to_be_visible()
+
+
+WEAK, GOOD = {"kilobits": 60, "audioLoss": 0}, {"kilobits": 400, "audioLoss": 0}
+LOSSY, UNKNOWN = {"kilobits": 400, "audioLoss": 0.3}, {"kilobits": None, "audioLoss": 0}
+
+
+@pytest.mark.parametrize(
+    ("figures", "video"),
+    [
+        ([GOOD] * 4 + [UNKNOWN] * 4, [True] * 8),
+        ([WEAK, WEAK, GOOD, WEAK, WEAK, GOOD], [True] * 6),
+        ([WEAK] * 3, [True, True, False]),
+        ([LOSSY] * 3, [True, True, False]),
+        ([WEAK] * 3 + [GOOD] * 6, [True, True] + [False] * 5 + [True, True]),
+        # A try that fails is followed by a longer rest: 5 looks, then 10.
+        ([WEAK] * 30, [True] * 2 + [False] * 5 + [True] * 3 + [False] * 10 + [True] * 3 + [False] * 7),
+    ],
+)
+async def test_the_picture_is_shed_before_the_voice(
+    page: Page, stub: CitizenStub, figures: list[dict[str, float]], video: list[bool]
+) -> None:
+    stub.session = None
+    await page.goto(PAGE)
+    seen = await page.evaluate(
+        """async (looks) => {
+          const { Shedding } = await import("/shared/shedding.js");
+          const shedding = new Shedding();
+          return looks.map((look, number) => shedding.look({ ...look, now: 2000 * (number + 1) }));
+        }""",
+        figures,
+    )
+    assert seen == video
+
+
+SHED_AND_SENT = """async () => {
+  const { Call } = await import("/shared/call.js");
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+  const far = new RTCPeerConnection();
+  const told = [];
+  const answers = {
+    candidate: ({ candidate }) => candidate && far.addIceCandidate(candidate),
+    offer: async ({ sdp, attempt }) => {
+      await far.setRemoteDescription({ type: "offer", sdp });
+      await far.setLocalDescription();
+      call.heard({ type: "answer", call: "c", attempt, sdp: far.localDescription.sdp });
+    },
+  };
+  const socket = { send: (message) => void answers[message.type](message), prove: () => {} };
+  const call = new Call({ id: "c", stream, socket });
+  far.onicecandidate = ({ candidate }) => candidate && call.peer.addIceCandidate(candidate);
+  let video = true;
+  call.shedding.look = () => !(call.shedding.shed = !video);
+  const figures = async (code) => {
+    for (;;) {
+      const event = await new Promise((resolve) => call.addEventListener("quality", resolve, { once: true }));
+      if (event.detail.code === code) return event.detail.figures.up;
+    }
+  };
+  await call.start();
+  await figures("no_picture");
+  const sent = await figures("no_picture");
+  video = false;
+  await figures("sound_only_up");
+  const shed = await figures("sound_only_up");
+  video = true;
+  await figures("no_picture");
+  const again = await figures("no_picture");
+  call.stop();
+  far.close();
+  return [sent.framesPerSecond, shed.framesPerSecond, again.framesPerSecond];
+}"""
+
+
+async def test_a_shed_picture_is_not_sent_and_comes_back(page: Page, stub: CitizenStub) -> None:
+    stub.session = None
+    await page.goto(PAGE)
+    sent, shed, again = await page.evaluate(SHED_AND_SENT)
+    assert sent > 3
+    assert shed == 0
+    assert again > 3

@@ -141,6 +141,9 @@ class BetpeStage extends BetpeElement {
     if (this.talk.quality?.code === "no_picture") {
       return html`<span data-testid="camera-stopped">${status("bad", t("media.camera_stopped"))}</span>`;
     }
+    if (this.talk.quality?.code === "sound_only_down" || this.talk.quality?.code === "sound_only_up") {
+      return html`<span data-testid="sound-only">${status("warn", t(`quality.${this.talk.quality.code}`))}</span>`;
+    }
     const figures = this.#figures();
     if (!figures) return html`<span class="quiet">${t("line.no_figures")}</span>`;
     const [advice] = this.case.guidance ?? [];

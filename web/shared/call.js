@@ -10,7 +10,8 @@
  *   call.otherConnected = bool         whether the snapshot says that the other end is there, so that pictures are due
  *   call.setMuted(true), call.setCamera(false), await call.switchCamera(), call.stop()
  *   events: "remote" detail MediaStream; "status" detail "connecting" | "connected" | "reconnecting";
- *           "quality" detail {code, figures}: code is "good" | "poor_up" | "poor_down" | "no_picture", words are
+ *           "quality" detail {code, figures}: code is "good" | "poor_up" | "poor_down" | "no_picture" |
+ *           "sound_only_up" (this end's picture is held back, the line is too weak) | "sound_only_down", words are
  *           t("quality." + code); figures {up: {framesPerSecond, width, height, kilobits, lost}, down: {the same},
  *           roundTripMs} for who wants numbers.
  * The stream given stays the caller's; tracks that switchCamera opened replace the ones in it. A connection over which
@@ -18,6 +19,7 @@
  */
 import { watchArrivals } from "./arrivals.js";
 import { cameras, openMedia } from "./camera.js";
+import { Shedding } from "./shedding.js";
 
 const STATISTICS_EVERY_MS = 2_000;
 /** After a failure that came at once a new attempt waits a little. */
@@ -75,6 +77,7 @@ export class Call extends EventTarget {
     this.timers = { healing: 0, statistics: 0 };
     /** @type {Record<string, {bytes: number, packets: number, lost: number, frames: number, at: number}>} */
     this.before = {};
+    this.shedding = new Shedding();
     /** One bad look of two seconds is no news: what is said changes when two looks in a row agree. */
     this.looks = { last: "", said: "" };
   }
@@ -187,7 +190,7 @@ export class Call extends EventTarget {
     const transceiver = peer.addTransceiver(video ?? "video", {
       direction: "sendrecv",
       streams,
-      sendEncodings: [{ maxBitrate: VIDEO_BITS_PER_SECOND }],
+      sendEncodings: [{ active: !this.shedding.shed, maxBitrate: VIDEO_BITS_PER_SECOND }],
     });
     this.videoSender = transceiver.sender;
     const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
@@ -226,12 +229,16 @@ export class Call extends EventTarget {
   #watch(peer) {
     this.endWatch();
     this.endWatch = watchArrivals(peer, {
-      patience: () => (this.cameraOn && this.stream.getVideoTracks().length ? SILENT_MS : SILENT_WITHOUT_VIDEO_MS),
+      patience: () => (this.#sendsVideo() ? SILENT_MS : SILENT_WITHOUT_VIDEO_MS),
       doubt: () => this.socket.prove(),
       silent: () => void this.start(),
       pictureDue: () => this.otherConnected,
       frozen: () => this.#frozen(),
     });
+  }
+
+  #sendsVideo() {
+    return this.cameraOn && !this.shedding.shed && this.stream.getVideoTracks().length > 0;
   }
 
   /** One try: an end whose page sleeps sends nothing over the next connection either. */
@@ -277,6 +284,8 @@ export class Call extends EventTarget {
     if (this.peer !== peer) return;
     const figures = { up: this.#none(), down: this.#none(), roundTripMs: /** @type {number | null} */ (null) };
     let upLoss = 0;
+    let voice = { kilobits: 0 };
+    const line = { kilobits: /** @type {number | null} */ (null), audioLoss: 0, now: performance.now() };
     for (const item of report.values()) {
       if (item.type === "outbound-rtp" && item.kind === "video") {
         figures.up = this.#flow("up", item, item.bytesSent, item.packetsSent, 0, item.framesEncoded);
@@ -286,11 +295,30 @@ export class Call extends EventTarget {
       } else if (item.type === "remote-inbound-rtp" && item.kind === "video") {
         upLoss = item.fractionLost ?? 0;
         if (item.roundTripTime !== undefined) figures.roundTripMs = Math.round(item.roundTripTime * 1000);
+      } else if (item.type === "inbound-rtp" && item.kind === "audio") {
+        voice = this.#flow("voice", item, item.bytesReceived, item.packetsReceived, item.packetsLost);
+      } else if (item.type === "remote-inbound-rtp" && item.kind === "audio") {
+        line.audioLoss = item.fractionLost ?? 0;
+      } else if (item.type === "candidate-pair" && item.nominated && item.availableOutgoingBitrate !== undefined) {
+        line.kilobits = item.availableOutgoingBitrate / 1000;
       }
     }
     figures.up.lost = upLoss;
     if (figures.down.kilobits > 0) this.triedFrozen = false;
-    this.dispatchEvent(new CustomEvent("quality", { detail: { code: this.#settled(this.#judge(figures)), figures } }));
+    if (this.cameraOn) await this.#shedOrSend(line);
+    const code = this.shedding.shed ? "sound_only_up" : this.#settled(this.#judge(figures, voice.kilobits > 0));
+    this.dispatchEvent(new CustomEvent("quality", { detail: { code, figures } }));
+  }
+
+  /** @param {{kilobits: number | null, audioLoss: number, now: number}} line */
+  async #shedOrSend(line) {
+    const video = this.shedding.look(line);
+    const sender = this.videoSender;
+    const parameters = sender?.getParameters();
+    const [encoding] = parameters?.encodings ?? [];
+    if (!sender || !parameters || !encoding || (encoding.active ?? true) === video) return;
+    encoding.active = video;
+    await sender.setParameters(parameters);
   }
 
   /** @param {string} code */
@@ -320,9 +348,10 @@ export class Call extends EventTarget {
     };
   }
 
-  /** @param {{up: {framesPerSecond: number, lost: number}, down: {framesPerSecond: number, lost: number}}} figures */
-  #judge({ up, down }) {
-    if (down.framesPerSecond === 0) return "no_picture";
+  /** @param {{up: {framesPerSecond: number, lost: number}, down: {framesPerSecond: number, lost: number}}} figures
+   * @param {boolean} heard */
+  #judge({ up, down }, heard) {
+    if (down.framesPerSecond === 0) return heard ? "sound_only_down" : "no_picture";
     const poor = (/** @type {{framesPerSecond: number, lost: number}} */ flow) =>
       flow.framesPerSecond < POOR_FRAMES_PER_SECOND || flow.lost > POOR_LOSS;
     if (this.cameraOn && poor(up)) return "poor_up";
