@@ -1,5 +1,16 @@
 # The service as one image. Build: docker build -t betpe-bet .   Run: docker compose up
-FROM python:3.11-slim-bookworm AS base
+# Stage "janus" is Debian's Janus with the product's configuration (docker compose --profile janus).
+FROM python:3.11-slim-bookworm AS janus
+RUN apt-get update && apt-get install -y --no-install-recommends janus && rm -rf /var/lib/apt/lists/*
+WORKDIR /srv/betpe-bet
+COPY server server
+RUN useradd --system --uid 10002 janus-media && install -d -o janus-media -m 0700 /run/betpe-janus
+USER janus-media
+ENV JANUS_FOLDER=/run/betpe-janus JANUS_API_ADDRESS=0.0.0.0 JANUS_PORTS=51000-51999
+EXPOSE 51000-51999/udp
+CMD ["sh", "-c", "python -m server.media.janus_configuration $JANUS_FOLDER && exec janus -F $JANUS_FOLDER"]
+
+FROM python:3.11-slim-bookworm AS service
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /srv/betpe-bet
 COPY requirements.lock ./

@@ -1,7 +1,16 @@
-"""A configuration of the product's own for Janus 1.1 as Debian packages it: nothing listens but what the calls need."""
+"""A configuration of the product's own for Janus 1.1 as Debian packages it: nothing listens but what the calls need.
+
+``python -m server.media.janus_configuration FOLDER`` writes it from the environment: JANUS_API_SECRET (required),
+JANUS_ADDRESS (default: this host's own), JANUS_API_ADDRESS, JANUS_API_PORT, JANUS_PORTS ("from-to"), JANUS_ANNOUNCED.
+Standard library only, so that a container with Janus needs nothing else of the product's.
+"""
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -94,3 +103,28 @@ admin: {{ admin_ws = false }}
         )
         for path in folder.glob("janus*.jcfg"):
             path.chmod(0o600)
+
+
+def from_environment(given: Mapping[str, str]) -> JanusConfiguration:
+    """What the environment says. Raises ValueError, in a sentence, for what cannot be used."""
+    secret = given.get("JANUS_API_SECRET", "")
+    if not secret:
+        raise ValueError("JANUS_API_SECRET has to be set: whoever knows it directs the calls")
+    port, (low, _, high) = given.get("JANUS_API_PORT", "8188"), given.get("JANUS_PORTS", "20000-29999").partition("-")
+    if not (port.isdigit() and low.isdigit() and high.isdigit() and int(low) < int(high)):
+        raise ValueError('JANUS_API_PORT is a number, JANUS_PORTS is "from-to"')
+    return JanusConfiguration(
+        address=given.get("JANUS_ADDRESS") or socket.gethostbyname(socket.gethostname()),
+        api_secret=secret,
+        api_address=given.get("JANUS_API_ADDRESS", "127.0.0.1"),
+        api_port=int(port),
+        ports=(int(low), int(high)),
+        announced=given.get("JANUS_ANNOUNCED", ""),
+    )
+
+
+if __name__ == "__main__":
+    try:
+        from_environment(os.environ).write(Path(sys.argv[1]))
+    except (IndexError, OSError, ValueError) as error:
+        sys.exit(f"{error if not isinstance(error, IndexError) else __doc__}")

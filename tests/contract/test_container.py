@@ -6,11 +6,14 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientError, ClientSession
 
+from server.media.janus_configuration import from_environment
 from tests.browser.served import ROOT, free_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -58,6 +61,48 @@ async def test_the_images_command_starts_and_its_health_check_agrees(tmp_path: P
         process.terminate()
         await process.communicate()
     assert process.returncode == 0
+
+
+@pytest.mark.timeout(60)
+async def test_the_janus_images_command_starts_a_janus_that_asks_for_the_secret(tmp_path: Path) -> None:
+    if shutil.which("janus") is None:
+        pytest.fail("janus is not installed. Debian, Ubuntu: apt-get install janus")
+    stage = DOCKERFILE.split("AS janus")[1].split("\nFROM ")[0]
+    given = dict(re.findall(r"(JANUS_\w+)=(\S+)", "\n".join(re.findall(r"^ENV (.+)$", stage, re.MULTILINE))))
+    command = json.loads(re.findall(r"^CMD (\[.*\])$", stage, re.MULTILINE)[0])
+    port = free_port()
+    own = {
+        "JANUS_FOLDER": str(tmp_path),
+        "JANUS_API_PORT": str(port),
+        "JANUS_API_SECRET": "secret of the tests",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env={**given, **own}, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS), ClientSession() as http:
+            while True:
+                try:
+                    socket = await http.ws_connect(f"http://127.0.0.1:{port}", protocols=("janus-protocol",))
+                except ClientError:
+                    await asyncio.sleep(0.1)
+                else:
+                    break
+            async with socket:
+                await socket.send_json({"janus": "create", "transaction": "1", "apisecret": "another"})
+                assert (await socket.receive_json())["janus"] == "error"
+                await socket.send_json({"janus": "create", "transaction": "2", "apisecret": "secret of the tests"})
+                assert (await socket.receive_json())["janus"] == "success"
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("given", [{}, {"JANUS_API_SECRET": "s", "JANUS_PORTS": "9-1"}])
+def test_a_janus_without_a_secret_or_ports_is_not_configured(given: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="JANUS_"):
+        from_environment(given)
 
 
 def test_the_image_holds_what_runs_and_nothing_else() -> None:
