@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
-PARTS = ("session", "face", "document", "liveness", "media", "media_reconnect", "media_soak")
+PARTS = ("session", "face", "document", "liveness", "media", "media_reconnect", "media_soak", "playback")
 KEYS = ("name", "value", "unit", "baseline", "ratio", "goal", "met", "how")
 
 
