@@ -105,10 +105,12 @@ class KeptSegment:
     """None where the file does not say it any more; nothing of it can be played then."""
     seconds: float
     """Length, from ``began`` to the last picture or sound."""
+    first: float
+    """Seconds from ``began`` to the first picture or sound: a player begins there."""
     size: int
     """Bytes of the seekable WebM; 0 where nothing can be played."""
     verified: bool
-    """Every seal fits."""
+    """Every seal fits, and nothing in it is damaged."""
     complete: bool
     """It was closed in order."""
     chain: str

@@ -178,6 +178,7 @@ def _segment(segment: KeptSegment, line: Sequence[timeline.Stretch]) -> dict[str
         "began": _when(segment.began),
         "starts": starts,
         "seconds": segment.seconds,
+        "first": segment.first,
         "playable": segment.size > 0 and starts is not None,
         "damaged": [[first, last] for first, last in segment.damaged],
     }
@@ -189,8 +190,8 @@ def _missing(segments: Sequence[KeptSegment], events: Sequence[StoredEvent]) -> 
     purged = any(event.kind == "purged" for event in events)
     return [
         {
-            "leg": leg, "number": number, "began": None, "starts": None, "seconds": 0.0, "playable": False,
-            "damaged": [], "verdict": "deleted" if purged else "missing",
+            "leg": leg, "number": number, "began": None, "starts": None, "seconds": 0.0, "first": 0.0,
+            "playable": False, "damaged": [], "verdict": "deleted" if purged else "missing",
         }
         for leg, number in sorted(_named(events).keys() - there)
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from server.media.webm_index import VOID, WebmIndex
 from server.ports import KeptSegment, Leg
 
 MOST_INDEXES = 32  # kept for segments that are being looked at
+LAG = 0.3  # seconds; what a seal covers was taken up to so long before the seal in front of it
 _NOTHING = Verification(False, False, 0, 0, 0, 0, "", {})
 
 
@@ -148,8 +149,9 @@ def _kept(
         file=path.name,
         began=_began(verdict),
         seconds=index.end / 1000,
+        first=(index.begin or 0) / 1000,
         size=len(index.head) + sum(extent.size for extent in index.extents) if playable else 0,
-        verified=verdict.ok,
+        verified=verdict.ok and not damaged,
         complete=verdict.complete,
         chain=verdict.chain,
         previous=str(verdict.header.get("previous", "")),
@@ -186,10 +188,10 @@ def _survey(path: Path, key: bytes, began: datetime, found: _Indexed) -> list[tu
             case Second():
                 until = max(sealed_until, item.at - began.timestamp())
                 if not item.ok:
-                    damaged.append((sealed_until, until))
+                    damaged.append((max(0.0, sealed_until - LAG), until))
                 sealed_until, spoilt = until, False
     if spoilt:
-        damaged.append((sealed_until, max(sealed_until, found.index.end / 1000)))
+        damaged.append((max(0.0, sealed_until - LAG), max(sealed_until, found.index.end / 1000)))
     return _joined(damaged)
 
 

@@ -20,6 +20,7 @@ from server.media.sealed import LARGEST_PIECE, LENGTH, MAGIC, SEAL, next_link, r
 
 _TAG = 16  # bytes of AES-GCM's tag
 _PIECES_A_SEAL = 24  # pieces between two seals: ten by time, and some that were full before their time
+_SMALLEST_RECORD = 1 + LENGTH.size + _TAG  # bytes
 _WINDOW = 1 << 20  # bytes looked through at once for the next seal
 _SEAL_PLACE = struct.Struct("!LQ")  # a seal's first fields: its number and its own place
 _SEAL_SHAPE = re.compile(rb"[SE](?=.{12})", re.DOTALL)
@@ -125,7 +126,8 @@ class _Reader:
         ok = fits and (index, digest) == (self._seals, self._digest.digest())
         self._position += 1 + SEAL.size
         self._chain, self._computed = chain, link
-        self._digest, self._seals = hashlib.sha256(), index + 1
+        self._digest = hashlib.sha256()
+        self._seals += 1
         return Second(at, ok)
 
     def _find_seal(self) -> bool:
@@ -137,8 +139,9 @@ class _Reader:
             for found in _SEAL_SHAPE.finditer(window):
                 index, end = _SEAL_PLACE.unpack_from(window, found.start() + 1)
                 if end == position + found.start() and index >= self._seals:
-                    self._unsure += _PIECES_A_SEAL * (index + 1 - self._seals)
-                    self._position = end
+                    hidden = (end - self._position) // _SMALLEST_RECORD
+                    self._unsure += min(hidden, _PIECES_A_SEAL * (index + 1 - self._seals))
+                    self._position, self._seals = end, index
                     return True
             if len(window) <= overlap:
                 return False

@@ -96,7 +96,7 @@ async def test_one_damaged_piece_costs_its_second_and_the_pictures_until_a_key_f
 ) -> None:
     (tmp_path / FILE).write_bytes(recorded)
     pieces = [item for item in salvage(tmp_path / FILE, KEY) if isinstance(item, Piece)]
-    hit = pieces[24]
+    hit = pieces[14]
     spoilt = bytearray(recorded)
     spoilt[hit.position + 5] ^= 1
     (tmp_path / FILE).write_bytes(spoilt)
@@ -119,7 +119,7 @@ async def test_a_damaged_length_hides_no_more_than_its_second(recorded: bytes, t
     (tmp_path / FILE).write_bytes(recorded)
     pieces = [item for item in salvage(tmp_path / FILE, KEY) if isinstance(item, Piece)]
     spoilt = bytearray(recorded)
-    spoilt[pieces[24].position - 3] ^= 0x10  # its length field
+    spoilt[pieces[14].position - 3] ^= 0x10  # its length field
     (tmp_path / FILE).write_bytes(spoilt)
     assert any(isinstance(item, Hole) for item in salvage(tmp_path / FILE, KEY))
     kept, webm = await looked_at(tmp_path)
@@ -146,6 +146,25 @@ async def test_any_flipped_bit_is_shown_where_it_is_and_never_played(
         assert kept.damaged or at < 300
         assert sum(last - first for first, last in kept.damaged) < 3.5
         assert all(moment == 100 * number for moment, number in pictures(webm).items())
+
+
+async def test_two_damages_neither_hide_the_rest_nor_take_for_ever(recorded: bytes, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(recorded)
+    pieces = [item for item in salvage(tmp_path / FILE, KEY) if isinstance(item, Piece)]
+    spoilt = bytearray(recorded)
+    spoilt[pieces[14].position - 3] ^= 0x10  # a length
+    seal = next(
+        place
+        for place in range(pieces[14].position, len(recorded))
+        if recorded[place : place + 1] == b"S" and recorded[place + 5 : place + 13] == struct.pack("!Q", place)
+    )
+    spoilt[seal + 1] ^= 0x80  # the number of the seal behind it: two thousand million more
+    (tmp_path / FILE).write_bytes(spoilt)
+    kept, webm = await looked_at(tmp_path)
+    assert not kept.verified
+    shown = pictures(webm)
+    assert all(moment == 100 * number for moment, number in shown.items())
+    assert SECONDS * RATE - 1 in shown.values()
 
 
 async def test_a_head_that_is_damaged_is_made_anew(recorded: bytes, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.fakes import NOON
 
 
 def segment(begins: float, seconds: float, leg: Leg = Leg.APPLICANT) -> KeptSegment:
-    return KeptSegment(leg, 1, "f", NOON + timedelta(seconds=begins), seconds, 1, True, True, "", "", ())
+    return KeptSegment(leg, 1, "f", NOON + timedelta(seconds=begins), seconds, 0.0, 1, True, True, "", "", ())
 
 
 def at(seconds: float) -> timedelta:

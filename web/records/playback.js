@@ -47,9 +47,9 @@ class Side {
     return this.segments.find(({ starts, seconds }) => starts !== null && time >= starts && time < starts + seconds) ?? null;
   }
 
-  /** Seconds into the segment. @param {number} time */
+  /** Seconds into the segment; a video has nothing before its first picture. @param {number} time */
   local(time) {
-    return time - (this.segment?.starts ?? 0);
+    return Math.max(time - (this.segment?.starts ?? 0), this.segment?.first ?? 0);
   }
 
   /** The segment of this moment under the video's head. @param {number} time */

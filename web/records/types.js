@@ -19,6 +19,7 @@
  * @property {string | null} began
  * @property {number | null} starts seconds on the time line
  * @property {number} seconds
+ * @property {number} first seconds from its beginning to its first picture or sound
  * @property {boolean} playable
  * @property {[number, number][]} damaged seconds since its beginning
  * @property {"intact" | "cut_off" | "damaged" | "foreign" | "missing" | "deleted"} verdict
