@@ -30,7 +30,7 @@ from server.media.call_recording import segment_files
 from server.media.playback import SealedRecordings
 from server.media.processes import MediaProcesses
 from server.media.sealed import NotASealedFile, verify
-from server.ports import CheckUnavailable, Conflict, Leg, Media, Registry, Timer
+from server.ports import CheckUnavailable, Conflict, Leg, LegEvent, Media, Registry, Timer
 from server.proofing import DomainError, State
 from server.registry import HttpAccess, HttpRegistry, LocalRegistry, RegistrySetUp
 from server.settings import Profile, ProfileRefused, Settings
@@ -49,6 +49,8 @@ START_FAULTS = (*KEY_FAULTS, CheckUnavailable, MatcherRefused, ProfileRefused, R
 DAY_SECONDS = 86_400.0
 SWEEP_SECONDS = 0.25
 """How late a timer may be: a quarter of a second is unnoticed in a time to undo of five."""
+EVENTS_WAITING = 1024
+"""Media events that wait for the database; more wait in the engine, which drops the oldest."""
 PORTS_OF_A_CALL = 2
 LEAST_MEDIA_PROCESSES = 2
 """With one alone a call would wait for a new process to come up when it dies."""
@@ -350,8 +352,22 @@ async def _warm(desk: Desk) -> None:
 
 
 async def _listen(desk: Desk) -> None:
-    """Follow what the media engine reports. One event that fails must not end the listening."""
-    async for event in desk.media.events():
+    """Follow what the media engine reports, in order; what cannot wait for the rows of earlier events goes before."""
+    reported: asyncio.Queue[LegEvent] = asyncio.Queue(EVENTS_WAITING)
+    following = asyncio.create_task(_follow(desk, reported), name="leg events")
+    try:
+        async for event in desk.media.events():
+            await calling.lost_first(desk, event)
+            await reported.put(event)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def _follow(desk: Desk, reported: asyncio.Queue[LegEvent]) -> None:
+    """One event that fails must not end the listening."""
+    while True:
+        event = await reported.get()
         try:
             if event.kind.startswith("recording"):
                 await recording.follow(desk, event)

@@ -19,8 +19,9 @@ from server.api.context import DESK, Context
 from server.api.errors import ApiError
 from server.api.models import MESSAGE, Camera, Candidate, Chat, Offer, Ping
 from server.consultation import applying, calling, operating, talking, views, watching
+from server.consultation.desk import Desk, offer_topic
 from server.ports import Leg
-from server.proofing import HELD, Session
+from server.proofing import Session
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +45,9 @@ class Page:
         self._lock = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Send the snapshot if it differs from the last one."""
+        """Send the snapshot if it differs from the last one. Other messages do not wait while it is made."""
+        text = json.dumps(await self._snapshot(), ensure_ascii=False)
         async with self._lock:
-            text = json.dumps(await self._snapshot(), ensure_ascii=False)
             if text != self._sent:
                 self._sent = text
                 await self._send_text(text)
@@ -94,8 +95,9 @@ async def applicant_socket(context: Context) -> web.StreamResponse:
     async def closed(page: Page) -> None:
         await applying.page_closed(desk, session_id, page)
 
-    topics = (f"session:{session_id}", desk.offer_topic(Leg.APPLICANT, session_id), "queue")
-    return await _serve(context, Leg.APPLICANT, snapshot, current, opened, closed, topics)
+    topics = (f"session:{session_id}", "queue")
+    asked = offer_topic(Leg.APPLICANT, session_id)
+    return await _serve(context, Leg.APPLICANT, snapshot, current, opened, closed, topics, asked)
 
 
 async def operator_socket(context: Context) -> web.StreamResponse:
@@ -117,8 +119,9 @@ async def operator_socket(context: Context) -> web.StreamResponse:
     async def closed(page: Page) -> None:
         await operating.page_closed(desk, operator_id, page)
 
-    topics = (f"operator:{operator_id}", desk.offer_topic(Leg.OPERATOR, operator_id), "queue")
-    return await _serve(context, Leg.OPERATOR, snapshot, current, opened, closed, topics)
+    topics = (f"operator:{operator_id}", "queue")
+    asked = offer_topic(Leg.OPERATOR, operator_id)
+    return await _serve(context, Leg.OPERATOR, snapshot, current, opened, closed, topics, asked)
 
 
 async def _serve(
@@ -129,6 +132,7 @@ async def _serve(
     opened: Callable[[Page], Awaitable[None]],
     closed: Callable[[Page], Awaitable[None]],
     topics: tuple[str, ...],
+    asked: str,
 ) -> web.StreamResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=MESSAGE_BYTES, compress=False)
     if not socket.can_prepare(context.request).ok:
@@ -139,10 +143,13 @@ async def _serve(
     pages.add(page)
     left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     pushing: asyncio.Task[None] | None = None
+    asking: asyncio.Task[None] | None = None
+    bus = context.desk.bus
     try:
-        async with context.desk.bus.subscribe(*topics) as changes:
+        async with bus.subscribe(*topics) as changes, bus.subscribe(asked) as asks:
             await opened(page)
-            pushing = asyncio.create_task(_push(page, changes, left, topics[1], current))
+            pushing = asyncio.create_task(_push(page, changes, left))
+            asking = asyncio.create_task(_ask_offers(page, context.desk, asks))
             await _read(context, leg, socket, page, current)
     finally:
         pages.discard(page)
@@ -151,21 +158,15 @@ async def _serve(
         left.set_result(None)
         if pushing is not None:
             await asyncio.wait({pushing})
+        if asking is not None:
+            asking.cancel()  # it touches no row
+            await asyncio.wait({asking})
         await closed(page)
     return socket
 
 
-async def _push(
-    page: Page,
-    changes: AsyncIterator[str],
-    left: asyncio.Future[None],
-    offer_topic: str,
-    current: Callable[[], Awaitable[Session | None]],
-) -> None:
-    """Send the snapshot at once, on every change, and now and then because time passes; until the page has left.
-
-    On ``offer_topic`` the page is first told to offer again: its media process is gone.
-    """
+async def _push(page: Page, changes: AsyncIterator[str], left: asyncio.Future[None]) -> None:
+    """Send the snapshot at once, on every change, and now and then because time passes; until the page has left."""
     pending = asyncio.ensure_future(anext(changes))
     try:
         while not left.done():
@@ -177,23 +178,18 @@ async def _push(
             either: set[asyncio.Future[Any]] = {pending, left}
             await asyncio.wait(either, timeout=QUEUE_REFRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if pending.done():
-                topic = pending.result()
+                pending.result()
                 pending = asyncio.ensure_future(anext(changes))
-                if topic == offer_topic:
-                    await _offer_again(page, current)
     finally:
         pending.cancel()
 
 
-async def _offer_again(page: Page, current: Callable[[], Awaitable[Session | None]]) -> None:
-    try:
-        session = await current()
-    except Exception as error:
-        # The page notices by itself that nothing comes any more; it only takes a second longer.
-        log.error("offer_again_failed", error=type(error).__name__, exc_info=True)
-        return
-    if session is not None and session.state in HELD and session.call_id:
-        await page.send({"type": "offer_again", "call": session.call_id})
+async def _ask_offers(page: Page, desk: Desk, asks: AsyncIterator[str]) -> None:
+    """Tell the page to offer again when its media process is gone. Beside the snapshots: it does not wait for one."""
+    async for topic in asks:
+        call = desk.presence.lost.get(topic)
+        if call is not None:
+            await page.send({"type": "offer_again", "call": call})
 
 
 async def _read(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from server.consultation import watching
-from server.consultation.desk import Change, Desk, change, session_of
+from server.consultation.desk import Change, Desk, change, offer_topic, session_of
 from server.ports import Leg, LegEvent, Timer
 from server.proofing import CALL_ROLES, HELD, Availability, DomainError, Move, Operator, Session, State
 
@@ -57,6 +57,8 @@ async def answer(desk: Desk, session: Session, leg: Leg, call: str, sdp: str) ->
     """Answer the offer of one end. Raises DomainError call_unknown, MediaError."""
     _require_call(session, call)
     desk.presence.calls[call] = session.id
+    who = session.id if leg is Leg.APPLICANT else session.operator_id
+    desk.presence.offered[call, leg] = offer_topic(leg, who or "")
     return await desk.media.answer(call, leg, sdp)
 
 
@@ -71,16 +73,22 @@ def _require_call(session: Session, call: str) -> None:
         raise DomainError("call_unknown", "That call is not, or no longer, going on.")
 
 
+async def lost_first(desk: Desk, event: LegEvent) -> None:
+    """What cannot wait for a row to be written: the page of a lost end is asked for a new offer."""
+    if event.kind == "lost":
+        await desk.ask_offer(event.call, event.leg)
+
+
 async def leg_changed(desk: Desk, event: LegEvent) -> Session | None:
     """The media engine says that an end was connected or lost. The session, unless its call is over.
 
-    ``lost`` is no fault of that end: its media process is gone, and its page is asked for a new offer first of all.
+    ``lost`` is no fault of that end: its media process is gone, and its page is asked for a new offer (``lost_first``).
     """
     session_id = desk.presence.calls.get(event.call)
     if session_id is None:
         return None
     if event.kind == "lost":
-        await desk.ask_offer(await session_of(desk, session_id), event.leg)
+        desk.recorded.discard(event.call)  # until the next segment begins
     legs = desk.presence.legs.setdefault(event.call, set())
     if event.kind == "connected":
         legs.add(event.leg)
@@ -182,6 +190,9 @@ async def end_call(desk: Desk, session: Session) -> None:
         desk.presence.legs.pop(session.call_id, None)
         desk.presence.calls.pop(session.call_id, None)
         await watching.forget(desk, session.id)
+        for leg in Leg:
+            topic = desk.presence.offered.pop((session.call_id, leg), "")
+            desk.presence.lost.pop(topic, None)
         await _seal_recording(desk, session, session.call_id)
         await desk.media.close(session.call_id)
 

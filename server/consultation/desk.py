@@ -71,6 +71,11 @@ class RecordingRule:
     key: bytes
 
 
+def offer_topic(leg: Leg, who: str) -> str:
+    """The topic on which a page hears that its media connection is gone; ``who``: session or operator id."""
+    return f"offer:{leg}:{who}"
+
+
 @dataclass(slots=True)
 class Presence:
     """Which pages and media legs are connected to this process. Rebuilt from nothing after a restart."""
@@ -80,6 +85,11 @@ class Presence:
     legs: dict[str, set[Leg]] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)
     """Call -> its session, of calls that had an offer here."""
+
+    offered: dict[tuple[str, Leg], str] = field(default_factory=dict)
+    """End of a call -> the topic on which its page, which offered here, hears that it shall do so again."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """That topic -> the call to offer again for."""
 
     def both(self, call: str | None) -> bool:
         return call is not None and len(self.legs.get(call, ())) == len(Leg)
@@ -132,16 +142,12 @@ class Desk:
     def system_event(self, kind: str, actor: str, **data: Any) -> Event:
         return self.event(SYSTEM, kind, actor, **data)
 
-    @staticmethod
-    def offer_topic(leg: Leg, who: str) -> str:
-        """The topic on which a page hears that its media connection is gone; ``who``: session or operator id."""
-        return f"offer:{leg}:{who}"
-
-    async def ask_offer(self, session: Session, leg: Leg) -> None:
-        """Let the page of this end of the session's call make a new connection at once."""
-        who = session.id if leg is Leg.APPLICANT else session.operator_id
-        if who:
-            await self.bus.publish(self.offer_topic(leg, who))
+    async def ask_offer(self, call: str, leg: Leg) -> None:
+        """Let the page of this end of a call make a new connection at once."""
+        topic = self.presence.offered.get((call, leg))
+        if topic is not None:
+            self.presence.lost[topic] = call
+            await self.bus.publish(topic)
 
     async def tell(self, session: Session, *, queue: bool = False) -> None:
         """Let the pages that show this session read it again."""

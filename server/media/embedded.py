@@ -143,6 +143,11 @@ class EmbeddedMedia:
         self._closing: set[asyncio.Task[None]] = set()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue(MOST_EVENTS)
 
+    def warm(self) -> None:
+        """Have the decoding worker ready before the first look."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(self.decoder.start())
+
     async def answer(self, call: str, leg: Leg, sdp: str) -> str:
         """See server.ports.Media.answer."""
         offer = read_offer(sdp)
@@ -154,8 +159,7 @@ class EmbeddedMedia:
         legs[leg] = state
         if before is not None:
             self._end(before)
-        if self._warming is None:
-            self._warming = asyncio.create_task(self.decoder.start())  # ready before the first look
+        self.warm()
         try:
             return await state.peer.answer(offer)
         except BaseException as error:

@@ -21,7 +21,9 @@ HUNG = 1.2  # seconds without a heartbeat (one each 0.25 s); with a new process 
 STARTED = 15.0  # seconds that a process may take to its first heartbeat
 ANSWERED = 15.0  # seconds that a request may take beyond what it asks for itself
 ENDED = 5.0  # seconds that a process may take to end
-LOOK = HUNG / 4  # seconds between looks at the heartbeat
+DYING = 0.3  # seconds from the end of its pipe to its own
+LOOK = 0.1  # seconds between looks at the heartbeat
+STOOD_STILL = 0.3  # seconds that a look is late by when this process itself got no processor
 
 _log = logging.getLogger(__name__)
 
@@ -130,20 +132,23 @@ class MediaProcess:
             await asyncio.sleep(LOOK)
             now = time.monotonic()
             late, looked = now - looked - LOOK, now
-            if late > LOOK:
+            if late > STOOD_STILL:
                 continue  # this process was the one that stood still; what it did not read may lie in the pipe
             if now - self._beat_at > HUNG:
                 _log.error("media process %d hangs; it is ended", self.number)
-                await self._gone(process)
+                await self._gone(process, hung=True)
 
-    async def _gone(self, process: asyncio.subprocess.Process) -> None:
+    async def _gone(self, process: asyncio.subprocess.Process, *, hung: bool = False) -> None:
         """See that it is dead before another one goes on with its calls and their recordings."""
         if not self.alive:
             return
         self.alive = False
-        with contextlib.suppress(ProcessLookupError):
+        try:
+            # One whose pipe ended is dead or dying: killing it then would take its exit status from asyncio.
+            await asyncio.wait_for(process.wait(), 0 if hung else DYING)
+        except TimeoutError:
             process.kill()
-        await process.wait()
+            await process.wait()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ConnectionError("the media process is gone"))

@@ -19,6 +19,7 @@ from server.media.messages import pack, pack_frames, unpack
 from server.ports import Leg, MediaError, RecordingPlan
 
 HEARTBEAT = 0.25  # seconds
+WARM = 2.0  # seconds after the start: the service itself comes first, and a call that is taken over needs its core
 MOST_AT_ONCE = 256  # requests in work
 MOST_UNREAD = 1 << 20  # bytes that a server which stands still has not read; no heartbeat is added to them
 
@@ -142,9 +143,11 @@ async def main(options: dict[str, Any]) -> None:
     if options.get("ports"):
         options["ports"] = tuple(options["ports"])
     media = EmbeddedMedia(**options)
+    warming = asyncio.get_running_loop().call_later(WARM, media.warm)
     try:
         await Node(media, writer).serve(reader)
     finally:
+        warming.cancel()
         await media.aclose()
         writer.close()
         source.close()

@@ -23,6 +23,7 @@ __all__ = ["HUNG", "MediaProcesses"]
 
 PLACED = 10.0  # seconds that an offer waits for a process that is coming up
 RETRY = 2.0  # seconds until a process that did not come up is tried again
+AFTER_LOSS = 2.0  # seconds until a dead process is replaced: its calls go first, and a start takes a core for a second
 ATTEMPTS = 2  # at an offer whose process dies while it answers
 MOST_EVENTS = 1024
 
@@ -125,14 +126,16 @@ class MediaProcesses:
         process.calls.add(call)
         plan = self._plans.get(call)
         if plan is not None:
-            try:
-                await self._record_in(process, call, plan)
-            except MediaError:
-                if process.alive:  # a process that died meanwhile is found to have done so by who asks it next
-                    self._forget(call)
-                    self.tell(LegEvent(call, leg, "recording_failed"))
-                    raise
+            self._run(self._go_on_recording(process, call, leg, plan))
         return process
+
+    async def _go_on_recording(self, process: MediaProcess, call: str, leg: Leg, plan: RecordingPlan) -> None:
+        """In the process that a call has now. It takes as long as the answer does, so both are asked for at once."""
+        try:
+            await self._record_in(process, call, plan)
+        except MediaError:
+            if process.alive:  # else its next one is asked
+                self.tell(LegEvent(call, leg, "recording_failed"))
 
     async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
         """See server.ports.Media.add_candidate."""
@@ -315,6 +318,8 @@ class MediaProcesses:
     async def _replace(self, process: MediaProcess) -> None:
         await self._retire(process)
         if self._processes.get(process.number) is process:
+            if any(one.alive for one in self._processes.values()):
+                await asyncio.sleep(AFTER_LOSS)
             await self._fill(process.number)
 
     def _run(self, step: Coroutine[Any, Any, None]) -> None:

@@ -27,8 +27,14 @@ async def test_both_pages_are_asked_at_once_and_the_call_goes_on(house: House, t
         answer = await person.receive("answer")
         assert (answer["call"], answer["attempt"]) == (call, 2)
         house.media.connect(call, leg)
-    assert (await operator.until("in_call"))["call_id"] == call
+    case = await operator.until("in_call")
+    while case["recording"]:  # a snapshot of before the loss
+        case = await operator.until("in_call")
+    assert case["call_id"] == call
     assert call in house.media.recordings
+    await house.segments_begin(call)
+    while not case["recording"]:
+        case = (await operator.receive("state"))["case"]
     kinds = [(event.kind, event.data.get("reason")) for event in await house.desk.store.audit_events(session)]
     assert kinds.count(("call_suspended", "lost")) == 1
     assert kinds.count(("call_resumed", None)) == 1

@@ -244,8 +244,43 @@ async def test_the_call_opens_by_itself_and_again_after_every_lost_socket(page: 
     assert re.search(r"m=video \d+ \S+ (\d+).*?a=rtpmap:\1 VP8", sdp, re.S), "VP8 is not the first choice"
     stub.messages.clear()
     await stub.sockets[-1].close()
-    assert (await stub.sent("offer"))["sdp"] != sdp
+    second = await stub.sent("offer")
+    assert second["sdp"] != sdp
     assert len(stub.sockets) == 2
+    stub.messages.clear()
+    stub.tell({"type": "offer_again", "call": "another"})
+    stub.tell({"type": "offer_again", "call": "call-1"})
+    third = await stub.sent("offer")
+    assert (third["call"], third["attempt"]) == ("call-1", second["attempt"] + 1)
+
+
+WATCHED = """async () => {
+  const { watchArrivals } = await import("/shared/arrivals.js");
+  const said = [];
+  let bytes = 0;
+  let flowing = true;
+  const getStats = async () => {
+    if (flowing) bytes += 100;
+    return new Map([["pair", { type: "candidate-pair", bytesReceived: bytes }]]);
+  };
+  const tell = (word) => () => said.push(word);
+  const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  const how = { patience: () => 1000, doubt: tell("doubt"), silent: tell("silent"), frozen: tell("frozen") };
+  watchArrivals({ getStats }, { ...how, pictureDue: () => false });
+  await pause(1700);
+  const quiet = said.length;
+  flowing = false;
+  await pause(2500);
+  return [quiet, ...said];
+}"""
+
+
+async def test_a_connection_over_which_nothing_comes_is_doubted_and_then_given_up(
+    page: Page, stub: CitizenStub
+) -> None:
+    stub.session = session("waiting")
+    await page.goto(PAGE)
+    assert await page.evaluate(WATCHED) == [0, "doubt", "silent"]
 
 
 async def test_a_message_is_repeated_until_the_snapshot_has_it(page: Page, stub: CitizenStub) -> None:
