@@ -150,6 +150,7 @@ async def test_the_right_person(hall: Opened, tmp_path: Path, clip: Path) -> Non
     assert challenge["outcome"] == "passed", challenge
     assert set(challenge["images"]) <= {f"step_{number}" for number in range(1, 8)}
     assert challenge["images"]
+    await journey.examine()
     assert await journey.blocking() == {}
     await journey.approve()
     await journey.wrap_up()
