@@ -53,13 +53,17 @@ async def get_segment(context: Context) -> web.StreamResponse:
     private(response)
     await response.prepare(context.request)
     assert desk.recordings is not None
-    try:
-        while first <= last:
-            length = min(PART, last - first + 1)
-            await response.write(await desk.recordings.read(named["session"], leg, number, first, length))
-            first += length
-    except (KeyError, ValueError) as error:
-        raise ConnectionResetError("the recording changed while it was sent") from error
+    while first <= last:
+        length = min(PART, last - first + 1)
+        try:
+            part = await desk.recordings.read(named["session"], leg, number, first, length)
+        except (KeyError, ValueError) as error:
+            raise ConnectionResetError("the recording changed while it was sent") from error
+        try:
+            await response.write(part)
+        except ConnectionResetError:
+            return response  # the player has what it wants, and asks for another part
+        first += length
     await response.write_eof()
     return response
 

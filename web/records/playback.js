@@ -42,9 +42,11 @@ class Side {
     video?.addEventListener("error", this.onError);
   }
 
-  /** @param {number} time */
+  /** The segment of a moment; its last picture stays for a little. @param {number} time */
   at(time) {
-    return this.segments.find(({ starts, seconds }) => starts !== null && time >= starts && time < starts + seconds) ?? null;
+    const within = (/** @type {number} */ more) =>
+      this.segments.find(({ starts, seconds }) => starts !== null && time >= starts && time < starts + seconds + more);
+    return within(0) ?? within(END_SECONDS) ?? null;
   }
 
   /** Seconds into the segment; a video has nothing before its first picture. @param {number} time */
