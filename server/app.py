@@ -23,7 +23,17 @@ from server.api.pages import add_pages, security_headers
 from server.api.routes import PICTURE_BYTES, add_routes
 from server.bus import LocalBus
 from server.checker import MatcherRefused, WorkerChecker
-from server.consultation import applying, calling, challenging, deciding, forgetting, guiding, recording, watching
+from server.consultation import (
+    applying,
+    calling,
+    challenging,
+    deciding,
+    forgetting,
+    guiding,
+    recording,
+    supervising,
+    watching,
+)
 from server.consultation.desk import Desk, Limits, RecordingRule
 from server.issuing import DEMONSTRATION_ARC, AuthorityConfig, AuthorityError, EmbeddedIssuer, create_authority
 from server.media.call_recording import segment_files
@@ -391,6 +401,7 @@ async def _sweep(desk: Desk) -> None:
 
 async def sweep_once(desk: Desk) -> None:
     """Do what is due now. A timer that fails is tried again at the next sweep."""
+    await supervising.sweep(desk)
     for session_id, timer in await desk.store.due_timers(desk.clock.now()):
         try:
             await _due(desk, session_id, timer)

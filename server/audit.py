@@ -55,6 +55,8 @@ CATALOGUE: Mapping[str, str] = {
     "recording_started": "A recording began: recording, legs.",
     "recording_stopped": "A recording ended: recording, seconds, head hash of its chain.",
     "recording_failed": "A recording could not be written: code.",
+    "supervisor_joined": "A supervisor began to watch the call: actor, call.",
+    "supervisor_left": "A supervisor watches the call no more: actor.",
     "operator_added": "An operator was created or given a new sign-in link: operator, role.",
     "signed_in": "An operator signed in: operator.",
     "sign_in_failed": "A sign-in link was refused: code.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -130,6 +130,13 @@ class Recordings(Protocol):
     async def read(self, session: str, leg: Leg, number: int, offset: int, length: int) -> bytes:
         """A part of the segment as a seekable WebM, decrypted in memory. Raises KeyError where there is none,
         ValueError where it does not decrypt any more, OSError."""
+
+    def follow(self, session: str, leg: Leg, ready: Callable[[], Awaitable[None]]) -> AsyncGenerator[bytes, None]:
+        """The leg's newest segment while it is written, as a live WebM of what comes from now on.
+
+        ``ready`` is called once: the next key frame begins the stream. It ends with the segment, or when nothing has
+        come for 5 s. Raises KeyError where nothing is recorded, OSError.
+        """
 
 
 class Media(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fractions
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,51 +43,66 @@ def number_in(drawn: np.ndarray) -> int:
     return sum(int(drawn[40:80, 20 * bit + 5 : 20 * bit + 15].mean() > 128) << bit for bit in range(8))
 
 
-def encoded(count: int) -> Iterator[tuple[int, bool, bytes]]:
-    """(number, key frame, VP8) of so many numbered pictures."""
-    encoder: Any = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-    encoder.time_base = fractions.Fraction(1, RATE)
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "g": str(KEY_EVERY)}
-    for number in range(count):
-        frame = av.VideoFrame.from_ndarray(picture(number), format="bgr24")
-        frame.pts = number
-        for packet in encoder.encode(frame):
-            yield number, packet.is_keyframe, bytes(packet)
+class SegmentWriter:
+    """A segment that is being written. Picture n stands at n / RATE seconds and shows n."""
+
+    def __init__(
+        self,
+        folder: Path,
+        session: str,
+        leg: Leg,
+        number: int = 1,
+        *,
+        began: datetime = NOON,
+        previous: str = "",
+        key: bytes = KEY,
+    ) -> None:
+        header = {"session": session, "leg": leg.value, "segment": number, "previous": previous}
+        header["began"] = began.isoformat(timespec="milliseconds")
+        self.path = folder / f"{session}.{leg.value}.{number:04}.rec"
+        self.count = 0
+        self._began = began
+        self._start = time.monotonic()
+        self._writer = SealedWriter(self.path, key, header, sync=lambda _: None, clock=self._now)
+        self._track = WebmTrack(self._writer, WIDTH, HEIGHT)
+        self._encoder: Any = av.CodecContext.create("libvpx", "w")
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        self._encoder.time_base = fractions.Fraction(1, RATE)
+        self._encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "g": str(KEY_EVERY)}
+
+    def _now(self) -> float:
+        return self._began.timestamp() + self.count / RATE
+
+    def write(self, pictures: int) -> None:
+        """So many more numbered pictures, with the sound of their time."""
+        for _ in range(pictures):
+            frame = av.VideoFrame.from_ndarray(picture(self.count), format="bgr24")
+            frame.pts = self.count
+            at = round(1000 * self.count / RATE)
+            for packet in self._encoder.encode(frame):
+                self._track.put(True, at, packet.is_keyframe, bytes(packet))
+            for part in range(5):
+                self._track.put(False, at + 20 * part, True, SILENCE)
+            self.count += 1
+            self._writer.tick(self._start + self.count / RATE)
+
+    def close(self, *, in_order: bool = True) -> str:
+        """The last chain value. ``in_order``: with the last seal, as when no process was killed."""
+        self._track.close()
+        if in_order:
+            self._writer.close()
+        else:
+            self._writer.abandon()
+        return verify(self.path).chain
 
 
 def write_segment(
-    folder: Path,
-    session: str,
-    leg: Leg,
-    number: int = 1,
-    *,
-    seconds: float = 5.0,
-    began: datetime = NOON,
-    previous: str = "",
-    closed: bool = True,
-    key: bytes = KEY,
+    folder: Path, session: str, leg: Leg, number: int = 1, *, seconds: float = 5.0, closed: bool = True, **how: Any
 ) -> str:
-    """Write one segment; its last chain value. Picture n stands at n / RATE seconds and shows n."""
-    header = {"session": session, "leg": leg.value, "segment": number, "previous": previous}
-    header["began"] = began.isoformat(timespec="milliseconds")
-    passed = 0.0
-    path = folder / f"{session}.{leg.value}.{number:04}.rec"
-    writer = SealedWriter(path, key, header, sync=lambda _: None, clock=lambda: began.timestamp() + passed)
-    start = time.monotonic()
-    track = WebmTrack(writer, WIDTH, HEIGHT)
-    for index, is_key, data in encoded(round(seconds * RATE)):
-        track.put(True, round(1000 * index / RATE), is_key, data)
-        for part in range(5):
-            track.put(False, round(1000 * index / RATE) + 20 * part, True, SILENCE)
-        passed = index / RATE
-        writer.tick(start + passed)
-    track.close()
-    if closed:
-        writer.close()
-    else:
-        writer.abandon()
-    return verify(path).chain
+    """Write one whole segment; its last chain value."""
+    writer = SegmentWriter(folder, session, leg, number, **how)
+    writer.write(round(seconds * RATE))
+    return writer.close(in_order=closed)
 
 
 class RecordingMedia(FakeMedia):

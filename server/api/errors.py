@@ -30,6 +30,7 @@ STATUS: Mapping[str, int] = {
     "consent_outdated": 409,
     "session_unknown": 404,
     "record_unknown": 404,
+    "call_not_watchable": 404,
     "recording_not_playable": 404,
     "picture_unknown": 404,
     "not_in_this_profile": 403,

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from server.api import applicant, auth, models, operator, public, records, signalling
+from server.api import applicant, auth, models, operator, public, records, signalling, supervisor
 from server.api.context import DESK, SERVICE, Context, Handler, private
 from server.api.errors import ApiError
 from server.proofing import CALL_ROLES
@@ -128,6 +128,15 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/operator/case/release", operator.release, OPERATOR, models.Release, "Give back to the queue"),
     Route("POST", "/api/operator/case/wrap-up", operator.wrap_up, OPERATOR, models.WrapUp, "Finish the record"),
     Route("GET", "/api/operator/case/images/{sha256:[0-9a-f]{64}}", operator.get_image, OPERATOR, None, "A picture"),
+    Route("GET", "/api/operator/calls", supervisor.get_calls, STAFF, None, "Calls that a supervisor may watch"),
+    Route(
+        "GET",
+        "/api/operator/calls/{session:[A-Za-z0-9_-]{1,64}}/{leg:applicant|operator}",
+        supervisor.watch,
+        STAFF,
+        None,
+        "One end of a call that goes on, as a live WebM",
+    ),
     Route("GET", "/api/operator/records", records.get_listing, STAFF, None, "Sessions that may be looked at"),
     Route("GET", RECORD, records.get_record, STAFF, None, "What is kept of a session"),
     Route("GET", RECORD + "/images/{sha256:[0-9a-f]{64}}", records.get_image, STAFF, None, "A picture kept"),

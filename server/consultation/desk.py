@@ -85,6 +85,12 @@ class Presence:
     legs: dict[str, set[Leg]] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)
     """Call -> its session, of calls that had an offer here."""
+    watching: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Session -> supervisor -> how she watches it (consultation.supervising.Watching)."""
+
+    def others(self, session_id: str) -> list[str]:
+        """Roles of those who are in a session's call beside its two ends."""
+        return ["supervisor"] if self.watching.get(session_id) else []
 
     offered: dict[tuple[str, Leg], str] = field(default_factory=dict)
     """End of a call -> the topic on which its page, which offered here, hears that it shall do so again."""

@@ -32,6 +32,8 @@ MARKS = (
     "referred",
     "released",
     "recording_failed",
+    "supervisor_joined",
+    "supervisor_left",
     "left",
 )
 """Kinds of audit events that are marked."""

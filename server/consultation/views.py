@@ -98,6 +98,7 @@ async def _applicant_call(desk: Desk, session: Session) -> dict[str, Any]:
         "guidance": list(desk.guidance.get(session.id, ())) if _next_step(session) in FACE_STEPS else [],
         "peer_connected": Leg.OPERATOR in desk.presence.legs.get(session.call_id or "", ()),
         "recording": session.call_id in desk.recorded,
+        "others": desk.presence.others(session.id),
     }
 
 
@@ -237,6 +238,7 @@ async def _case(desk: Desk, operator: Operator, session: Session) -> dict[str, A
         "applicant_connected": Leg.APPLICANT in legs,
         "operator_connected": Leg.OPERATOR in legs,
         "recording": session.call_id in desk.recorded,
+        "others": desk.presence.others(session.id),
         "applicant_present": session.id in desk.presence.applicants,
         "attributes": dict(session.attributes),
         "corrections": dict(session.corrections),

@@ -9,6 +9,7 @@ import asyncio
 import bisect
 import threading
 from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,15 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 
 from server.media.call_recording import segment_files
+from server.media.live_view import LiveView
 from server.media.salvage import Hole, Piece, Second, salvage
 from server.media.sealed import NotASealedFile, Verification, read_header, segment_cipher, verify
-from server.media.webm_index import VOID, WebmIndex
+from server.media.webm_index import VOID, WebmIndex, padding
 from server.ports import KeptSegment, Leg
 
+LOOK_AGAIN = 0.2  # seconds
+BROWSER_BLOCK = 32 * 1024  # bytes; Chromium looks at a stream in such blocks: what lies in an unfinished one waits
+PATIENCE = 5.0  # seconds without anything new after which a segment that is followed is over
 MOST_INDEXES = 32  # kept for segments that are being looked at
 LAG = 0.3  # seconds; what a seal covers was taken up to so long before the seal in front of it
 _NOTHING = Verification(False, False, 0, 0, 0, 0, "", {})
@@ -61,6 +66,29 @@ class SealedRecordings:
     async def read(self, session: str, leg: Leg, number: int, offset: int, length: int) -> bytes:
         """See server.ports.Recordings.read."""
         return await asyncio.to_thread(self._read, session, leg, number, offset, length)
+
+    async def follow(self, session: str, leg: Leg, ready: Callable[[], Awaitable[None]]) -> AsyncGenerator[bytes, None]:
+        """See server.ports.Recordings.follow."""
+        files = self._files(session, leg)
+        if not files:
+            raise KeyError(session)
+        try:
+            view = await asyncio.to_thread(LiveView, files[-1], self._key)
+        except NotASealedFile as error:
+            raise KeyError(session) from error
+        try:
+            await asyncio.to_thread(view.catch_up)
+            await ready()
+            quiet = 0.0
+            while not view.ended and quiet < PATIENCE:
+                if part := await asyncio.to_thread(view.more):
+                    quiet = 0.0
+                    yield part + padding(-len(part) % BROWSER_BLOCK)
+                else:
+                    quiet += LOOK_AGAIN
+                await asyncio.sleep(LOOK_AGAIN)
+        finally:
+            view.close()
 
     def _files(self, session: str, leg: Leg) -> list[Path]:
         try:

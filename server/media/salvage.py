@@ -48,6 +48,8 @@ class Second:
     """When it was put, in Unix time."""
     ok: bool
     """The records since the seal before, and the seal itself, are as they were written."""
+    last: bool = False
+    """The file was closed with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,18 @@ class Hole:
 def salvage(path: Path, key: bytes) -> Iterator[Piece | Second | Hole]:
     """All records in order. A torn end (a killed process) is no hole. Raises NotASealedFile, OSError, ValueError."""
     with path.open("rb") as source:
+        yield from SealedReader(source, key).items()
+
+
+class SealedReader:
+    """Reads a sealed file's records one after the other, also while it is written. Raises NotASealedFile, OSError."""
+
+    def __init__(self, source: BinaryIO, key: bytes) -> None:
         text = read_header(source)
         start = MAGIC + LENGTH.pack(len(text)) + text
-        yield from _Reader(source, segment_cipher(key, text), hashlib.sha256(start).digest(), len(start)).items()
-
-
-class _Reader:
-    def __init__(self, source: BinaryIO, cipher: AESGCM, chain: bytes, position: int) -> None:
+        chain, position = hashlib.sha256(start).digest(), len(start)
         self._source = source
-        self._cipher = cipher
+        self._cipher: AESGCM = segment_cipher(key, text)
         self._chain = chain
         self._computed = chain  # what the last seal should have said: its own damage must not spoil the next one
         self._position = position
@@ -75,7 +80,8 @@ class _Reader:
         self._seals = 0
         self._digest = hashlib.sha256()
 
-    def items(self) -> Iterator[Piece | Second | Hole]:
+    def items(self, *, growing: bool = False) -> Iterator[Piece | Second | Hole]:
+        """What follows. A ``growing`` file's torn end is waited for: to be called again when there may be more."""
         while True:
             self._source.seek(self._position)
             kind = self._source.read(1)
@@ -83,7 +89,7 @@ class _Reader:
             if record is not None:
                 yield record
                 continue
-            if not self._find_seal():
+            if growing or not self._find_seal():
                 return
             yield Hole()
 
@@ -128,7 +134,7 @@ class _Reader:
         self._chain, self._computed = chain, link
         self._digest = hashlib.sha256()
         self._seals += 1
-        return Second(at, ok)
+        return Second(at, ok, kind == b"E")
 
     def _find_seal(self) -> bool:
         """Go to the next seal behind this place: it names its own place and a number not seen yet."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from server.media import vp8
@@ -74,6 +74,16 @@ class Extent:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A picture or a packet of sound in a cluster."""
+
+    place: int
+    """Of its first byte, from the cluster's."""
+    video: bool
+    key: bool
+
+
 @dataclass(slots=True)
 class WebmIndex:
     """What is known of a recording's content after one pass. ``feed`` and ``gap`` in order, then ``finish``."""
@@ -87,6 +97,8 @@ class WebmIndex:
     """Milliseconds until which it lasts."""
     head: bytes = b""
     """Stands before the extents."""
+    on_cluster: Callable[[bytes, Sequence[Block]], None] | None = None
+    """Told each cluster as it is recorded, with its blocks."""
     _keys: list[tuple[int, int]] = field(default_factory=list)  # (milliseconds, recorded place of its cluster)
     _tracks: bytes = b""
     _buffer: bytearray = field(default_factory=bytearray)
@@ -157,6 +169,9 @@ class WebmIndex:
                 self.voided.append(self._base + place)
             self.begin = moment if self.begin is None else min(self.begin, moment)
             self.end = max(self.end, moment + _LAST_FRAME)
+        if self.on_cluster is not None:
+            told = [Block(place - at, track == _VIDEO, key) for place, track, _, key, _ in blocks]
+            self.on_cluster(bytes(self._buffer[at:end]), told)
         if self.extents and self.extents[-1].start + self.extents[-1].size == self._base + at:
             self.extents[-1].size += end - at
         else:
@@ -180,15 +195,18 @@ class WebmIndex:
         except (_NotHereYet, struct.error) as error:
             raise _NoElement from error
 
+    def live_head(self) -> bytes:
+        """The head of a stream without an end."""
+        info = _made(_INFO, _SCALE_FIELD + _made(_MUXER, _NAME) + _made(_WRITER, _NAME))
+        tracks = self._tracks or _tracks(*(self._size or (640, 480)))
+        return _made(_EBML, _EBML_FIELDS) + _SEGMENT.to_bytes(4, "big") + _UNKNOWN_SIZE + info + tracks
+
     def _head(self) -> bytes:
         ebml = _made(_EBML, _EBML_FIELDS)
         duration = struct.pack("!d", float(self.end))
         info = _made(
             _INFO,
-            _made(_SCALE, (1_000_000).to_bytes(4, "big"))
-            + _made(_DURATION, duration)
-            + _made(_MUXER, _NAME)
-            + _made(_WRITER, _NAME),
+            _SCALE_FIELD + _made(_DURATION, duration) + _made(_MUXER, _NAME) + _made(_WRITER, _NAME),
         )
         before = info + (self._tracks or _tracks(*(self._size or (640, 480))))
         first = len(before) + len(self._cues(0))
@@ -210,10 +228,36 @@ class WebmIndex:
         return _made(_CUES, points)
 
 
+def rebased(cluster: bytes, earlier: int) -> bytearray:
+    """The cluster with its time so many milliseconds earlier, in as many bytes."""
+    changed = bytearray(cluster)
+    _, content, _ = _element(changed, 0, len(changed))
+    name, first, size = _element(changed, content, len(changed))
+    if name == _TIMESTAMP:
+        moment = int.from_bytes(changed[first : first + size], "big") - earlier
+        changed[first : first + size] = max(0, moment).to_bytes(size, "big")
+    return changed
+
+
+def cluster_time(cluster: bytes) -> int:
+    """Milliseconds of a cluster's own timestamp; 0 where it does not begin with one."""
+    _, content, _ = _element(cluster, 0, len(cluster))
+    name, first, size = _element(cluster, content, len(cluster))
+    return int.from_bytes(cluster[first : first + size], "big") if name == _TIMESTAMP else 0
+
+
+def padding(size: int) -> bytes:
+    """So many bytes (or none, where no element is as small) that every reader passes over."""
+    head = len(_made(VOID, b""))
+    return _made(VOID, bytes(size - head)) if size >= head else b""
+
+
 def _uint(name: int, value: int) -> bytes:
     return _made(name, value.to_bytes(1, "big"))
 
 
+_SCALE_FIELD = _made(_SCALE, (1_000_000).to_bytes(4, "big"))  # nanoseconds: times are in milliseconds
+_UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
 _EBML_FIELDS = b"".join(
     (
         _uint(0x4286, 1),  # EBMLVersion

@@ -145,8 +145,12 @@ class House:
 
     async def auditor(self) -> Person:
         """Somebody who may look at everything, and takes no calls."""
+        return await self.staff(Role.AUDITOR)
+
+    async def staff(self, role: Role) -> Person:
+        """Somebody who is signed in, with no page open."""
         now, limits = self.clock.now(), self.desk.limits
-        _, token = await operating.new_link(self.desk.store, "Auditor", Role.AUDITOR, None, now, limits.link)
+        _, token = await operating.new_link(self.desk.store, role.value, role, None, now, limits.link)
         person = await self.person("/api/operator")
         await person.ask("POST", "/api/operator/sign-in", json={"token": token})
         return person

@@ -35,6 +35,8 @@ PAGE_OF = {
     "verification": "applicant",
     "server/api/operator.py": "operator",
     "server/api/records.py": "records",
+    "server/api/supervisor.py": "records",
+    "server/consultation/supervising.py": "records",
     "server/consultation/reviewing.py": "records",
     "server/consultation/operating.py": "operator",
     "server/consultation/deciding.py": "operator",

@@ -24,7 +24,7 @@ import { Socket } from "../shared/socket.js";
  * @property {Record<string, string>} corrections
  * @property {boolean} can_confirm
  * @property {{position: number, wait: {low: number, high: number} | null, operators: number, second_person: boolean} | null} queue
- * @property {{id: string, operator_name: string, step: string | null, prompt: any, peer_connected: boolean, recording: boolean, guidance?: string[] | null, camera?: {width: number, height: number} | null} | null} call
+ * @property {{id: string, operator_name: string, step: string | null, prompt: any, peer_connected: boolean, recording: boolean, others?: string[], guidance?: string[] | null, camera?: {width: number, height: number} | null} | null} call
  * @property {{outcome: string, reason_code: string, at: string, retry_at: string | null} | null} decision
  * @property {string} issuance
  * @property {boolean} saved

@@ -301,7 +301,10 @@ class ScreenTalk extends Screen {
             ></video>
             ${this.cameraOn ? nothing : html`<span class="talk__own-off">${icon("camera_off")}</span>`}
           </div>
-          ${call?.recording ? html`<p class="talk__recording">${icon("record")}<span>${t("talk.recording")}</span></p>` : nothing}
+          <div class="talk__recording" role="status">
+            ${call?.recording ? html`<p>${icon("record")}<span>${t("talk.recording")}</span></p>` : nothing}
+            ${(call?.others ?? []).map((role) => html`<p data-testid="present-${role}">${icon("eye")}<span>${code("present", role)}</span></p>`)}
+          </div>
           ${this.#connectionWords()}
           ${this.silent
             ? html`<button type="button" class="button button--main talk__sound" data-testid="play-sound" @click=${this.#play}>

@@ -200,6 +200,9 @@ class BetpeStage extends BetpeElement {
           ? html`<button type="button" class="line-button line-button--off" data-testid="sound-on" @click=${this.#soundOn}>${icon("sound")}<span>${t("media.tap_to_play")}</span></button>`
           : nothing}
         ${this.#picture()}
+        ${(this.case.others ?? []).map(
+          (role) => html`<span class="stage__other" role="status" data-testid="present-${role}">${icon("eye")}${code("present", role)}</span>`,
+        )}
         ${this.case.call_started_at
           ? html`<span class="stage__elapsed">${icon("clock")}<span class="hidden-visually">${t("line.elapsed")}</span><betpe-elapsed .since=${this.case.call_started_at}></betpe-elapsed></span>`
           : nothing}

@@ -82,6 +82,7 @@
  * @property {{frames_per_second: number, width: number, height: number, bits_per_second: number, packets_lost: number} | null} statistics
  * @property {string[] | null} guidance
  * @property {boolean} recording
+ * @property {string[]} [others] roles of those who are in the call beside its two ends
  * @property {Challenge | null} [challenge]
  * @property {Feature[] | null} [features]
  * @property {import("../shared/chat.js").Message[]} messages

@@ -1,6 +1,6 @@
 /**
  * <betpe-records>: the page of records. It shows one of the screens and says which in body[data-screen]:
- * loading, signing-in, link-invalid, signed-out, left, unreachable, list, opening, record, failed.
+ * loading, signing-in, link-invalid, signed-out, left, unreachable, list, live, opening, record, failed.
  */
 import "../shared/languages.js";
 import { gate } from "../operator/gates.js";
@@ -11,6 +11,7 @@ import { html, nothing } from "../shared/lit.js";
 import { notice, spinner } from "../shared/parts.js";
 import { Archive } from "./archive.js";
 import { list } from "./list.js";
+import "./live.js";
 import "./record.js";
 
 export class BetpeRecords extends BetpeElement {
@@ -27,8 +28,9 @@ export class BetpeRecords extends BetpeElement {
   /** The texts are there: show the page and sign in. */
   begin() {
     this.begun = true;
-    const { token, session } = this.#address();
+    const { token, session, live } = this.#address();
     this.archive.wanted = session;
+    this.archive.watched = live;
     void this.archive.open(token);
   }
 
@@ -37,20 +39,24 @@ export class BetpeRecords extends BetpeElement {
     const words = new URLSearchParams(location.hash.slice(1));
     const token = words.get("token");
     if (token) history.replaceState(null, "", location.pathname + location.search);
-    return { token, session: words.get("session") };
+    return { token, session: words.get("session"), live: words.get("live") };
   }
 
   #followAddress() {
-    const { token, session } = this.#address();
+    const { token, session, live } = this.#address();
     if (token) void this.archive.open(token);
-    else void this.archive.show(session);
+    else {
+      this.archive.watch(live);
+      void this.archive.show(session);
+    }
   }
 
   /** @returns {string} */
   get screen() {
-    const { gate: closed, listing, wanted, record, failure } = this.archive;
+    const { gate: closed, listing, wanted, watched, record, failure } = this.archive;
     if (closed) return closed.replace("_", "-");
     if (!listing) return "loading";
+    if (watched && listing.viewer.role === "supervisor") return "live";
     if (!wanted) return "list";
     if (failure) return "failed";
     return record ? "record" : "opening";
@@ -73,7 +79,7 @@ export class BetpeRecords extends BetpeElement {
     return html`
       <header class="top">
         <span class="brand">${t("product.name")}</span>
-        ${this.archive.wanted
+        ${this.archive.wanted || this.archive.watched
           ? html`<a class="records__back" href="#" data-testid="records-back">${icon("back")}${t("records.back")}</a>`
           : nothing}
         <div class="top__person records__person">
@@ -102,6 +108,10 @@ export class BetpeRecords extends BetpeElement {
           this.sought = text;
           this.requestUpdate();
         });
+      case "live": {
+        const call = archive.calls.find(({ id }) => id === archive.watched) ?? null;
+        return html`<betpe-live .session=${archive.watched} .call=${call}></betpe-live>`;
+      }
       case "record":
         return html`<betpe-record .record=${archive.record}></betpe-record>`;
       case "failed":

@@ -6,17 +6,23 @@
  *   archive.gate      why there is nothing to show ("loading", "signed_out", ...), or null
  *   archive.listing   {viewer, minutes, records}; archive.record the one that is open; archive.failure an ApiError
  *   await archive.show("session id" | null)    open a record, or go back to the list
+ *   archive.calls     calls that a supervisor may watch, asked for anew every few seconds; archive.watched her choice
+ *   archive.watch("session id" | null)
  */
 import { asApiError, get, post } from "../shared/api.js";
 
 const BASE = "/api/operator";
 /** A server that does not answer is asked again this often; the page says so meanwhile. */
 const RETRY_MS = 3_000;
+const CALLS_MS = 5_000;
 const UNAUTHORISED = 401;
 
 /** @param {string} session @param {string} leg @param {number} number */
 export const segmentUrl = (session, leg, number) =>
   `${BASE}/records/${encodeURIComponent(session)}/recordings/${leg}/${number}`;
+
+/** @param {string} session @param {string} leg @param {number} attempt */
+export const liveUrl = (session, leg, attempt) => `${BASE}/calls/${encodeURIComponent(session)}/${leg}?attempt=${attempt}`;
 
 /** @param {string} session @param {string} sha256 */
 export const pictureUrl = (session, sha256) => `${BASE}/records/${encodeURIComponent(session)}/images/${sha256}`;
@@ -34,6 +40,11 @@ export class Archive extends EventTarget {
     this.failure = null;
     /** The session that is being opened or is open. @type {string | null} */
     this.wanted = null;
+    /** @type {import("./types.js").CallRow[]} */
+    this.calls = [];
+    /** The session whose call is being watched. @type {string | null} */
+    this.watched = null;
+    this.timer = 0;
   }
 
   #changed() {
@@ -63,7 +74,30 @@ export class Archive extends EventTarget {
       return;
     }
     this.#setGate(null);
+    if (this.listing?.viewer.role === "supervisor") await this.#followCalls();
     if (this.wanted) await this.show(this.wanted);
+  }
+
+  /** Which calls go on changes by itself. */
+  async #followCalls() {
+    clearTimeout(this.timer);
+    try {
+      this.calls = (await get(`${BASE}/calls`)).calls;
+    } catch (thrown) {
+      const error = asApiError(thrown);
+      if (error.status === UNAUTHORISED) {
+        this.#setGate("signed_out");
+        return;
+      }
+    }
+    this.timer = setTimeout(() => this.#followCalls(), CALLS_MS);
+    this.#changed();
+  }
+
+  /** @param {string | null} session */
+  watch(session) {
+    this.watched = session;
+    this.#changed();
   }
 
   /** A used link opens nothing; but who is signed in here already just goes on. @param {string} token */

@@ -1,5 +1,5 @@
 /** The list of sessions. Contract: list(archive, sought, onSeek) -> template; a row's link opens its record. */
-import { dateTime, number, t } from "../shared/i18n.js";
+import { dateTime, number, t, time } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { notice } from "../shared/parts.js";
@@ -21,6 +21,25 @@ const line = (row) => html`
   </tr>
 `;
 
+/** @param {import("./types.js").CallRow[]} calls */
+const goingOn = (calls) => html`
+  <section class="card records__calls" aria-labelledby="calls-title">
+    <h2 id="calls-title">${t("live.title")}</h2>
+    <p class="quiet">${t("live.text")}</p>
+    ${calls.length === 0 ? html`<p data-testid="calls-none">${t("live.none")}</p>` : nothing}
+    <ul class="record__checks">
+      ${calls.map(
+        (call) => html`
+          <li>
+            <span>${call.operator_name} <span class="quiet numbers">${call.call_started_at ? time(call.call_started_at) : ""}</span></span>
+            <a href="#live=${encodeURIComponent(call.id)}" data-testid="watch">${t("live.watch")}</a>
+          </li>
+        `,
+      )}
+    </ul>
+  </section>
+`;
+
 /** @param {import("./archive.js").Archive} archive @param {string} sought @param {(text: string) => void} onSeek */
 export function list(archive, sought, onSeek) {
   const { viewer, minutes, records } = /** @type {import("./types.js").Listing} */ (archive.listing);
@@ -30,6 +49,7 @@ export function list(archive, sought, onSeek) {
   return html`
     <main class="records" data-testid="records">
       <h1 tabindex="-1">${t("records.title")}</h1>
+      ${viewer.role === "supervisor" ? goingOn(archive.calls) : nothing}
       <p class="quiet">${auditor ? t("records.text.auditor") : t("records.text.own", { count: minutes })}</p>
       ${archive.failure ? html`<div role="alert">${notice("bad", archive.failure.words(), { testid: "record-failure" })}</div>` : nothing}
       ${auditor

@@ -11,6 +11,8 @@
  * @property {string} operator_name
  * @property {"approve" | "reject" | "refer" | null} outcome
  *
+ * @typedef {{id: string, state: string, language: string, operator_name: string, call_started_at: string | null}} CallRow
+ *
  * @typedef {{viewer: {id: string, name: string, role: string}, minutes: number, records: Row[]}} Listing
  *
  * @typedef {object} Segment one leg from a connection to its end
