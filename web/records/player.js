@@ -31,6 +31,8 @@ class BetpePlayer extends BetpeElement {
     this.playback = null;
     /** @type {Set<string>} */
     this.silenced = new Set();
+    /** @type {HTMLElement | null} */
+    this.shownMark = null;
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.#key(event);
   }
 
@@ -57,6 +59,16 @@ class BetpePlayer extends BetpeElement {
 
   updated() {
     for (const leg of LEGS) this.playback?.attach(leg, this.querySelector(`video[data-leg="${leg}"]`));
+    this.#showCurrent();
+  }
+
+  /** The list follows what is played; a reader who scrolls it is left alone until the next mark. */
+  #showCurrent() {
+    const list = /** @type {HTMLElement | null} */ (this.querySelector(".player__marks ol"));
+    const mark = /** @type {HTMLElement | null} */ (list?.querySelector('[aria-current="true"]') ?? null);
+    if (!list || mark === this.shownMark) return;
+    this.shownMark = mark;
+    if (mark) list.scrollTop = mark.offsetTop - list.offsetTop - list.clientHeight / 2;
   }
 
   get #marks() {
