@@ -17,7 +17,7 @@ from verification.security_features import Feature
 from verification.tilt_trials import TODAY, Actor, Person, Tally, as_text, play
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-SIZE = (800, 450)
+SIZE = (640, 360)
 HOLDER = specimen.make_holder(seed=2, today=TODAY)
 
 
@@ -36,10 +36,9 @@ def script(*kinds: Kind) -> Script:
 
 
 def test_who_does_what_is_asked_passes_and_who_lays_a_picture_over_it_does_not(face: Pixels) -> None:
-    asked = script(Kind.TILT_LEFT, Kind.FINGER_RIGHT)
-    genuine = play(Person(Actor.GENUINE, HOLDER, face, 3, SIZE), asked)
+    genuine = play(Person(Actor.GENUINE, HOLDER, face, 3, SIZE), script(Kind.TILT_LEFT, Kind.FINGER_RIGHT))
     assert (genuine.outcome, genuine.reasons) == (Outcome.PASSED, ())
-    laid_over = play(Person(Actor.OVERLAY, HOLDER, face, 3, SIZE), asked)
+    laid_over = play(Person(Actor.OVERLAY, HOLDER, face, 3, SIZE), script(Kind.TILT_LEFT, Kind.TILT_UP))
     assert laid_over.outcome is Outcome.FAILED and "tilt_not_one_plane" in laid_over.reasons
 
 
