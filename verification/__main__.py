@@ -154,6 +154,9 @@ def tilt(
     portrait: Annotated[Path, typer.Option(help="Picture with the face that is printed on the cards.")],
     each: Annotated[int, typer.Option(min=1, max=1000, help="Sequences of each kind; about 15 s each.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same people, cards and scripts.")] = 0,
+    actor: Annotated[
+        list[str] | None, typer.Option(help="Only these: genuine, copy, overlay ...; default: all.")
+    ] = None,
     known: Annotated[bool, typer.Option(help="The places of the variable devices are known.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -165,7 +168,8 @@ def tilt(
     from verification.portrait import cut_portrait
 
     with answering(as_json):
-        rows = tilt_trials.measure(cut_portrait(images.decode(images.read(portrait))), each, seed, known)
+        actors = tilt_trials.actors(actor or [])
+        rows = tilt_trials.measure(cut_portrait(images.decode(images.read(portrait))), each, seed, known, actors)
     say({"each": each, "seed": seed, "known": known, "rows": rows}, tilt_trials.as_text(rows), as_json)
     through = any(row["passed"] for row in rows if row["actor"] != tilt_trials.Actor.GENUINE)
     raise typer.Exit(EXIT_CODES[Outcome.FAILED if through else Outcome.PASSED])

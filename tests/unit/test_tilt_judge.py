@@ -10,11 +10,11 @@ import pytest
 
 from verification import card_plane, feature_stills, security_features, specimen
 from verification.card_challenge import Kind, Script, Step
-from verification.contract import Outcome, Pixels, Side
+from verification.contract import Outcome, Pixels, Side, UnusableInput
 from verification.photograph import Shot, photograph
 from verification.portrait import cut_portrait
 from verification.security_features import Feature
-from verification.tilt_trials import TODAY, Actor, Person, Tally, as_text, play
+from verification.tilt_trials import TODAY, Actor, Person, Tally, actors, as_text, play
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 SIZE = (640, 360)
@@ -47,6 +47,9 @@ def test_the_tables_rows_carry_their_bounds() -> None:
     row = tally.row(Actor.STILL)
     assert (row["passed_share"], row["steps_answered"]) == (1.0, 0.75)
     assert row["passed_bounds"][0] < 0.5 and row["passed_bounds"][1] == 1.0
+    assert actors([]) == tuple(Actor) and actors(["copy"]) == (Actor.COPY,)
+    with pytest.raises(UnusableInput, match="genuine"):
+        actors(["nobody"])
     assert "still" in as_text([row]) and "tilt_not_answered 2" in as_text([row])
 
 
