@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         "processes", description="What carries the calls: processes of their own, the server's own process, or Janus."
     )
     media_processes: int | None = Field(
-        None, ge=1, le=64, description="Media processes, about 90 MB each; default: one per core, and at least two."
+        None, ge=1, le=64, description="Media processes, about 70 MB each; default: one per core, and at least two."
     )
     janus_url: str = Field("", description="WebSocket API of Janus, e.g. ws://127.0.0.1:8188; for BETPE_MEDIA=janus.")
     janus_secret: SecretStr = Field(SecretStr(""), description="API secret of that Janus.")

@@ -59,7 +59,7 @@ class MediaProcess:
         return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
-        """Raises TimeoutError where it does not come up."""
+        """Raises TimeoutError where it does not come up, ConnectionError where it ends at once."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -74,6 +74,8 @@ class MediaProcess:
         self._tasks = [asyncio.create_task(self._read(self._process))]
         try:
             await asyncio.wait_for(self._beaten.wait(), STARTED)
+            if not self.alive:
+                raise ConnectionError("the media process ended at once")
         except BaseException:
             await self.end()
             raise
@@ -152,6 +154,7 @@ class MediaProcess:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ConnectionError("the media process is gone"))
+        self._beaten.set()  # who waits for its start need not wait any longer
         self._lost(self)
 
     async def end(self) -> None:

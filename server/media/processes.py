@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from server.media.call_recording import newest_segments, segments_after
-from server.media.media_process import ANSWERED, HUNG, MediaProcess
+from server.media.media_process import ANSWERED, MediaProcess
 from server.media.messages import unpack_frames
 from server.ports import Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
 from verification.contract import Frame
-
-__all__ = ["HUNG", "MediaProcesses"]
 
 PLACED = 10.0  # seconds that an offer waits for a process that is coming up
 RETRY = 2.0  # seconds until a process that did not come up is tried again
@@ -76,7 +74,7 @@ class MediaProcesses:
             self._run(self._fill(number))
 
     async def start(self) -> None:
-        """Bring the processes up. Raises TimeoutError."""
+        """Bring the processes up. Raises TimeoutError, ConnectionError."""
         await asyncio.gather(*(self._put(number) for number in range(self.count)))
 
     @property

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.media.processes import HUNG, MediaProcesses
+from server.media.media_process import HUNG, STARTED, MediaProcess
+from server.media.processes import MediaProcesses
 from server.media.sealed import verify
 from server.ports import Leg, MediaError, RecordingPlan
 from tests.media.peers import Browser, join, next_event
@@ -154,6 +155,13 @@ async def test_an_offer_whose_process_dies_is_answered_by_another(media, pair):
     await join(media, applicant, Leg.APPLICANT, CALL)  # it hangs while it has this offer
     await next_event(media.events(), "lost", Leg.OPERATOR)
     assert media.statistics(CALL, Leg.APPLICANT) is not None
+
+
+async def test_a_process_that_cannot_start_says_so_at_once():
+    process = MediaProcess(0, {"no_such_option": 1}, lambda event: None, lambda process: None)
+    async with asyncio.timeout(STARTED / 2):
+        with pytest.raises(ConnectionError):
+            await process.start()
 
 
 async def test_a_server_that_stood_still_ends_no_healthy_process(media):
