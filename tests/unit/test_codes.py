@@ -12,7 +12,18 @@ import pytest
 
 from server.adjudication import DEFAULT_POLICY, Effect, adjudicate, policy
 from server.consultation import examining
-from server.proofing import PAUSE_REASONS, REFER_REASONS, REJECT_REASONS, STEP_OUTCOMES, STEPS, Role
+from server.consultation.desk import Presence
+from server.consultation.timeline import MARKS
+from server.ports import CertificateProfile, Leg
+from server.proofing import (
+    PAUSE_REASONS,
+    REFER_REASONS,
+    REJECT_REASONS,
+    STEP_OUTCOMES,
+    STEPS,
+    DecisionOutcome,
+    Role,
+)
 from tests.codes import Scope, Sources, Unfollowed
 from verification import security_features, tilt_judge
 from verification.card_challenge import Kind as CardKind
@@ -215,6 +226,21 @@ def test_the_checks_of_the_card_have_words() -> None:
     codes |= {f"feature_kind.{one.kind}" for one in features} | {f"features.ask.{one.ask}" for one in features}
     codes |= {f"feature_answer.{answer}" for answer in (*examining.ANSWERS, "none")}
     assert missing("operator", codes) == []
+
+
+def test_what_a_record_shows_has_words() -> None:
+    spoken_otherwise = {"step_recorded", "check_recorded", "check_unavailable"}
+    keys = {f"mark.{kind}" for kind in MARKS if kind not in spoken_otherwise} | {"mark.unknown"}
+    keys |= {f"verdict.{code}" for code in ("intact", "cut_off", "damaged", "foreign", "missing", "deleted", "unknown")}
+    keys |= {f"leg.{leg}" for leg in Leg} | {f"decision.{outcome}" for outcome in DecisionOutcome}
+    keys |= {f"profile.{profile}" for profile in CertificateProfile}
+    assert missing("records", keys) == []
+
+
+@pytest.mark.parametrize("page", ["applicant", "operator"])
+def test_who_else_is_in_the_call_has_words(page: str) -> None:
+    presence = Presence(watching={"s": {"op": object()}})
+    assert missing(page, {f"present.{role}" for role in presence.others("s")} | {"present.unknown"}) == []
 
 
 def test_what_the_citizen_sees_has_words() -> None:

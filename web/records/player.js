@@ -134,6 +134,7 @@ class BetpePlayer extends BetpeElement {
     const side = playback.side(leg);
     const shown = side.at(playback.time);
     const off = this.silenced.has(leg);
+    /** @type {unknown} */
     let instead = nothing;
     if (side.failed) instead = html`${icon("warning")}${t("player.cannot_play")}`;
     else if (side.segments.length === 0) instead = html`${icon("camera_off")}${t("player.not_recorded")}`;
