@@ -209,6 +209,7 @@ export class BetpeSteps extends BetpeElement {
               <button type="button" class="button button--secondary" aria-keyshortcuts="P" data-testid="step-problem" ?disabled=${busy} @click=${() => this.problem()}>
                 ${t("steps.problem")}<kbd class="key" aria-hidden="true">${label("problem")}</kbd>
               </button>
+              ${CARD_STEPS.includes(step) ? html`<span class="steps__break"></span>` : nothing}
               ${step === "tilt_card" ? this.#tool("tilt") : nothing} ${CARD_STEPS.includes(step) ? this.#tool("features") : nothing}
               <button type="button" class="button button--plain" aria-keyshortcuts="S" data-testid="step-skip" ?disabled=${busy} @click=${() => this.skip()}>
                 ${t("steps.skip")}<kbd class="key" aria-hidden="true">${label("skip")}</kbd>
