@@ -369,12 +369,13 @@ class Opened(AsyncExitStack):
         self.phone = await self.enter_async_context(launch(playwright, camera))
         own = await asyncio.to_thread(consultants_camera, folder)
         desk = await self.enter_async_context(launch(playwright, own))
-        self.consultant = await (await desk.new_context(viewport=DESKTOP)).new_page()
+        self.consultant = await (await desk.new_context(viewport=DESKTOP, reduced_motion="reduce")).new_page()
         self.consultant.set_default_timeout(PATIENCE)
 
     async def admit(self, folder: Path, reel: Reel | None = None, screenshots: Path | None = None) -> Journey:
         """A citizen with a browser profile of her own, and with a camera of her own where a reel is given."""
-        context = await self.phone.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        # Moving figures are drawn 60 times a second, by the cores that also encode, carry and judge.
+        context = await self.phone.new_context(viewport=PHONE, has_touch=True, is_mobile=True, reduced_motion="reduce")
         citizen = await context.new_page()
         citizen.set_default_timeout(PATIENCE)
         if reel is not None:
