@@ -23,6 +23,9 @@ from server.media.vp8 import Assembler, EncodedFrame
 from verification.contract import Frame
 
 LINGER = 5.0  # seconds a tap stays open after the last look; the panel looks every 0.2 to 1 s while a check runs
+ASK_AGAIN = 1.0
+"""Seconds after which a key frame that did not come is asked for again: libwebrtc ignores a request that reaches it
+within 300 ms of the last, and the first second of a call has several."""
 MOST_UNWRITTEN = 4 << 20  # bytes waiting for the worker; more, and decoding starts anew from a key frame
 
 _log = logging.getLogger(__name__)
@@ -142,6 +145,7 @@ class Tap:
         self._id: int | None = None
         self._assembler = Assembler(self._on_frame, self.restart)
         self._needs_key = True
+        self._key_asked = 0.0
         self._asked = False
         self._linger: asyncio.TimerHandle | None = None
         self._closed = False
@@ -193,7 +197,11 @@ class Tap:
             self.restart()
 
     def _on_frame(self, frame: EncodedFrame) -> None:
-        if self._id is None or (self._needs_key and not frame.key):
+        if self._id is None:
+            return
+        if self._needs_key and not frame.key:
+            if time.monotonic() - self._key_asked > ASK_AGAIN:
+                self.restart()
             return
         if frame.layer > 0:
             return  # every fourth frame of L1T3 is of layer 0 and refers only to its like
@@ -209,6 +217,7 @@ class Tap:
         self._needs_key = True
         self._asked = False
         if self._id is not None:
+            self._key_asked = time.monotonic()
             self._request_key_frame()
 
     def deliver(self, frame: Frame) -> None:
