@@ -33,3 +33,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in PICTURES:
             item.add_marker("slow")
+
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = []
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember the sessions with a challenge that are left to ``make test-acting``."""
+    for item in items:
+        if item.get_closest_marker("acting") is not None:
+            item.config.stash[LEFT_OUT].append(item.name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[LEFT_OUT] and "not acting" in str(config.option.markexpr):
+        names = ", ".join(config.stash[LEFT_OUT])
+        terminalreporter.write_line(
+            f"Not run: {names}. Two browsers and the judge of a challenge need more than two busy cores: "
+            "run make test-acting on an idle machine."
+        )
