@@ -94,6 +94,11 @@ async def test_a_supervisor_watches_and_is_seen_to(tmp_path: Path) -> None:
 
 async def test_a_recording_is_played_and_sought_by_its_marks(opened: tuple[House, str, Page]) -> None:
     house, session, page = opened
+    assert house.desk.recording_rule is not None
+    damaged = house.desk.recording_rule.folder / f"{session}.{Leg.OPERATOR}.0001.rec"
+    content = bytearray(damaged.read_bytes())
+    content[-400] ^= 1
+    damaged.write_bytes(content)
     await page.locator("[data-testid=record-row] a").click()
     assert "token" not in page.url
     mark = page.locator(f'[data-testid=mark][data-step="{SOUGHT}"]')
@@ -107,9 +112,15 @@ async def test_a_recording_is_played_and_sought_by_its_marks(opened: tuple[House
         assert at == pytest.approx(5.0, abs=0.15)
         assert width == 160
         assert duration == pytest.approx(SESSION_SECONDS, abs=0.5)
-    await page.get_by_test_id("player-play").click()
+    await page.keyboard.press("Space")
     await page.wait_for_function(f"{VIDEOS}.every(v => v.currentTime > 6.2)")
     one, other = await page.evaluate(f"{VIDEOS}.map(v => v.currentTime)")
     assert abs(one - other) < 0.3
+    await page.keyboard.press("Space")
+    # Near the end the consultant's side is damaged, and says so.
+    await page.get_by_test_id("player-range").fill(str(round(SESSION_SECONDS - 0.6, 1)))
+    await expect(page.get_by_test_id("damaged-operator")).to_be_visible()
+    await expect(page.get_by_test_id("damaged-applicant")).to_have_count(0)
+    await expect(page.get_by_test_id("recording-doubt")).to_be_visible()
     kinds = [event.kind for event in await house.desk.store.audit_events(session)]
     assert kinds.count("recording_played") == len(Leg)
