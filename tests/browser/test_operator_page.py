@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from server.proofing import REFER_REASONS
 from tests.browser.chromium import launch
 from tests.browser.desk_stub import AT, ORIGIN, DeskStub, case, check, part
 
@@ -203,7 +204,7 @@ async def test_rejecting_takes_three_keys(page: Page, desk: DeskStub) -> None:
 async def test_another_reason_needs_a_note(page: Page, desk: DeskStub) -> None:
     await in_call(page, desk)
     await press(page, "KeyR")
-    await press(page, "Digit5")
+    await press(page, f"Digit{1 + REFER_REASONS.index('other')}")
     await expect(page.get_by_test_id("decision-note")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("decision-fault")).to_be_visible()
