@@ -6,13 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from typing import Final
 
 import cv2
 import numpy as np
 
+import verification
 from verification import back as back_side
-from verification import barcode, card, crosscheck, ocr, printed
+from verification import barcode, card, crosscheck, models, ocr, printed
 from verification import front as front_side
 from verification.back import Back
 from verification.contract import CheckResult, DocumentReading, Outcome, Pixels, Side, SideReading
@@ -101,9 +103,9 @@ def read(front: bytes, back: bytes | None, today: date | datetime) -> DocumentRe
     checks = (
         _timed(_check_front(first, text), began, looked),
         _check_back(second, back_pixels is not None),
-        replace(crosscheck.check_mrz(evidence), model="mrz", version=ocr.VERSION),
+        crosscheck.check_mrz(evidence),
         _timed(printed_check, looked, ended),
-        replace(crosscheck.check_barcode(evidence), model="zxing-cpp"),
+        crosscheck.check_barcode(evidence),
         crosscheck.check_iin(evidence),
         crosscheck.check_expiry(evidence),
         _check_portrait(first),
@@ -112,7 +114,7 @@ def read(front: bytes, back: bytes | None, today: date | datetime) -> DocumentRe
         attributes=values,
         sources=sources,
         mrz_lines=second.zone.mrz.lines if second.zone is not None else (),
-        checks=checks,
+        checks=tuple(_signed(check) for check in checks),
         front_jpeg=encode_jpeg(first.flat),
         back_jpeg=None if back_pixels is None else encode_jpeg(second.flat),
         portrait_jpeg=None if first.portrait is None else encode_jpeg(first.portrait, 95),
@@ -246,6 +248,20 @@ def _check_portrait(seen: Front) -> CheckResult:
     # Two people on a card contradict it; a face that cannot be seen may be the picture's fault.
     outcome = Outcome.FAILED if "several_faces" in problems else Outcome.INCONCLUSIVE
     return CheckResult("portrait", outcome, problems)
+
+
+def _signed(result: CheckResult) -> CheckResult:
+    """With the name and version of what judged it: a program or model that read, else this package's own rules."""
+    name, made = {
+        "document_front": ("opencv", cv2.__version__),
+        "document_back": ("opencv", cv2.__version__),
+        "mrz": ("rapidocr", ocr.VERSION),
+        "printed_text": ("tesseract", result.version),
+        "barcode": ("zxing-cpp", version("zxing-cpp")),
+        "portrait": ("yunet", models.YUNET.name),
+    }.get(result.check, ("rules", ""))
+    rules = f"betpe-bet {verification.__version__}"
+    return replace(result, model=name, version=f"{made}, {rules}" if made else rules)
 
 
 def _timed(result: CheckResult, began: float, ended: float) -> CheckResult:

@@ -420,7 +420,6 @@ SHED_AND_SENT = """async () => {
     }
   };
   await call.start();
-  await figures("no_picture");
   const sent = await figures("no_picture");
   video = false;
   await figures("sound_only_up");

@@ -111,7 +111,13 @@ def test_a_calibration_that_cannot_be_used_stops_the_start(data: Path, monkeypat
 def test_profile_production_refuses_the_calibration_before_the_authority(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = {"PROFILE": "production", "SECRET": "s" * 32, "PUBLIC_URL": "https://eds.example", "LIVENESS": "required"}
+    wanted = {
+        "PROFILE": "production",
+        "SECRET": "s" * 32,
+        "PUBLIC_URL": "https://eds.example",
+        "LIVENESS": "required",
+        "CARD_CHECKS": "required",
+    }
     for name, value in wanted.items():
         monkeypatch.setenv(f"BETPE_{name}", value)
     told(RUNNER.invoke(cli, ["run"]), "calibration_missing")

@@ -11,6 +11,8 @@ const HEARD = 0.35;
 /** Above this a talk has gaps that people notice (ITU-T G.114: 300 ms there and back is still good). */
 const SLOW_MS = 400;
 const PROBES = 3;
+/** Faults that keep the microphone away too. */
+const FOR_BOTH = new Set(["permission_denied", "insecure_address", "unsupported_browser"]);
 
 /** @typedef {"wait" | "ok" | "warn" | "bad"} Tick */
 
@@ -74,7 +76,8 @@ class ScreenDevice extends Screen {
     } catch (error) {
       if (!(error instanceof CameraFault)) throw error;
       this.fault = error;
-      this.#tick({ camera: "bad", microphone: "bad" });
+      // A camera that is missing or in use says nothing of the microphone, which was not reached.
+      this.#tick({ camera: "bad", microphone: FOR_BOTH.has(error.code) ? "bad" : "wait" });
       return;
     }
     await this.updateComplete;

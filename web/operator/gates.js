@@ -27,8 +27,8 @@ const howToGetALink = () => html`
       <li>${t("gate.how.open")}</li>
     </ol>
     <p class="quiet small">${t("gate.how.admin")}</p>
-    <pre class="gate__command"><code>python -m server operator list
-python -m server operator link ID</code></pre>
+    <pre class="gate__command"><code>.venv/bin/python -m server operator list
+.venv/bin/python -m server operator link ID</code></pre>
   </section>
 `;
 
