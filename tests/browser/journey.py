@@ -210,6 +210,7 @@ class Journey:
             self.score = float(await score.get_attribute("data-score") or "nan")
         result = await outcome.get_attribute("data-outcome") or before
         self.stages.done("compare")
+        await expect(by(page, "compare")).to_be_enabled(timeout=PATIENCE)  # the signs of the sender are judged last
         if self.screenshots is not None:
             probe = by(page, "match-probe").first
             while await probe.count() and not await probe.evaluate("image => image.complete && image.naturalWidth > 0"):

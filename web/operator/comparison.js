@@ -36,6 +36,8 @@ export class BetpeComparison extends BetpeElement {
     /** @type {import("./types.js").Case} */
     this.case = /** @type {any} */ (null);
     this.busy = false;
+    /** When the result was made that was there as this comparison began: a newer one is shown at once. */
+    this.before = "";
     this.wiping = false;
     /** Index into ZOOMS. */
     this.zoom = 0;
@@ -51,6 +53,11 @@ export class BetpeComparison extends BetpeElement {
 
   toggleWipe() {
     if (this.check?.images.probe && this.case.images.portrait) this.wiping = !this.wiping;
+  }
+
+  /** @param {Map<string, unknown>} changed */
+  willUpdate(changed) {
+    if (changed.has("busy") && this.busy) this.before = this.check?.at ?? "";
   }
 
   /** The policy allows no style attribute in the page; a script may set single properties. */
@@ -192,7 +199,7 @@ export class BetpeComparison extends BetpeElement {
 
   #result() {
     const { check } = this;
-    if (this.busy) return html`<p class="match__running" role="status">${t("match.running")}</p>`;
+    if (this.busy && (check?.at ?? "") === this.before) return html`<p class="match__running" role="status">${t("match.running")}</p>`;
     if (!check) return html`<p class="quiet">${t("match.ask")}</p>`;
     const times = this.case.history.filter((one) => one.check === "face_match").length;
     return html`
