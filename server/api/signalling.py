@@ -43,12 +43,13 @@ class Page:
         self._snapshot = snapshot
         self._sent: str | None = None
         self._lock = asyncio.Lock()
+        self._dismissed = False
 
     async def refresh(self) -> None:
         """Send the snapshot if it differs from the last one. Other messages do not wait while it is made."""
         text = json.dumps(await self._snapshot(), ensure_ascii=False)
         async with self._lock:
-            if text != self._sent:
+            if text != self._sent and not self._dismissed:
                 self._sent = text
                 await self._send_text(text)
 
@@ -62,8 +63,9 @@ class Page:
                 await self._socket.send_str(text)
 
     async def bye(self, code: str) -> None:
-        """Tell the page why, and close."""
+        """Tell the page why, and close; the last that it hears."""
         await self.send({"type": "bye", "code": code})
+        self._dismissed = True
         with contextlib.suppress(ConnectionError, TimeoutError):
             await asyncio.wait_for(self._socket.close(code=4001, message=code.encode()), 2)
 

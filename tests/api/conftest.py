@@ -42,7 +42,8 @@ class Served(TestServer):
     """As the service runs: a browser that goes away cancels no handler, which aiohttp's own test server would."""
 
     async def _make_runner(self, **kwargs: Any) -> web.AppRunner:
-        return await super()._make_runner(**{**kwargs, "handler_cancellation": False})
+        # What is left of a body that was refused is read for a second, not ten, before the connection ends.
+        return await super()._make_runner(**{**kwargs, "handler_cancellation": False, "lingering_time": 1.0})
 
 
 @dataclass
@@ -93,6 +94,11 @@ class Person:
         assert self.socket is not None
         await self.socket.send_json(message)
 
+    async def leave(self) -> None:
+        """As a browser that ends: a connection left to the collector is a warning, and so an error, somewhere."""
+        if self.socket is not None:
+            await self.socket.close()
+
     async def close_page(self) -> None:
         assert self.socket is not None
         await self.socket.close()
@@ -114,7 +120,9 @@ class House:
 
     async def person(self, prefix: str) -> Person:
         http = await self.stack.enter_async_context(ClientSession(cookie_jar=CookieJar(unsafe=True)))
-        return Person(http, self.base, prefix)
+        person = Person(http, self.base, prefix)
+        self.stack.push_async_callback(person.leave)
+        return person
 
     async def applicant(self) -> Person:
         """Somebody who has consented."""
