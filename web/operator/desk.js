@@ -10,9 +10,9 @@
  * Events: "change"; "message" (detail: a socket message that is not a snapshot).
  */
 import { ApiError, asApiError, get, post, put } from "../shared/api.js";
+import { OPERATOR as BASE, redeem } from "../shared/sign-in.js";
 import { Socket } from "../shared/socket.js";
 
-const BASE = "/api/operator";
 /** Who takes calls; an auditor has a page of her own. */
 export const WORKING_ROLES = ["operator", "supervisor"];
 /** A server that does not answer is asked again this often; the page says so meanwhile. */
@@ -70,25 +70,13 @@ export class Desk extends EventTarget {
     this.#setGate(token ? "signing_in" : "loading");
     try {
       this.service = await get("/api/service");
-      this.snapshot = token ? await this.#redeem(token) : await get(BASE);
+      this.snapshot = token ? await redeem(token) : await get(BASE);
     } catch (error) {
       this.#cannotOpen(asApiError(error), token);
       return;
     }
     this.#setGate(null);
     if (WORKING_ROLES.includes(this.snapshot?.operator.role ?? "")) this.socket.open();
-  }
-
-  /** A used link opens nothing; but who is signed in here already just goes on. @param {string} token */
-  async #redeem(token) {
-    try {
-      return await post(`${BASE}/sign-in`, { token });
-    } catch (error) {
-      if (asApiError(error).code !== "link_invalid") throw error;
-      return get(BASE).catch(() => {
-        throw error;
-      });
-    }
   }
 
   /** @param {ApiError} error @param {string | null} token */

@@ -10,8 +10,8 @@
  *   archive.watch("session id" | null)
  */
 import { asApiError, get, post } from "../shared/api.js";
+import { OPERATOR as BASE, redeem } from "../shared/sign-in.js";
 
-const BASE = "/api/operator";
 /** A server that does not answer is asked again this often; the page says so meanwhile. */
 const RETRY_MS = 3_000;
 const CALLS_MS = 5_000;
@@ -61,7 +61,7 @@ export class Archive extends EventTarget {
   async open(token) {
     this.#setGate(token ? "signing_in" : "loading");
     try {
-      if (token) await this.#redeem(token);
+      if (token) await redeem(token);
       this.listing = await get(`${BASE}/records`);
     } catch (thrown) {
       const error = asApiError(thrown);
@@ -98,18 +98,6 @@ export class Archive extends EventTarget {
   watch(session) {
     this.watched = session;
     this.#changed();
-  }
-
-  /** A used link opens nothing; but who is signed in here already just goes on. @param {string} token */
-  async #redeem(token) {
-    try {
-      await post(`${BASE}/sign-in`, { token });
-    } catch (error) {
-      if (asApiError(error).code !== "link_invalid") throw error;
-      await get(BASE).catch(() => {
-        throw error;
-      });
-    }
   }
 
   /** @param {string | null} session */
