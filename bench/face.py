@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import cv2
 import numpy as np
 
+from bench.rows import Row, result_row
 from verification import conditions, detector, evaluate, face, images, rates, templates
 from verification.contract import Frame, Pixels
 from verification.matcher_sface import SFace, Vector
@@ -35,18 +35,7 @@ PAIRS_PER_FOLD = int(os.environ.get("BETPE_BENCH_PAIRS", "100"))  # genuine ones
 USUAL_DISTANCE = 0.6  # face_recognition's own default
 GOALS = {0.001: 0.97, 0.0001: 0.95}
 
-Row = dict[str, Any]
-
-
-def row(
-    name: str, value: float | None, unit: str, baseline: float | None, goal: str, met: bool | None, more: bool = False
-) -> Row:
-    """One line of results; ``ratio`` is how many times better than the baseline (``more``: larger is better)."""
-    ratio = None
-    if value and baseline:
-        ratio = round(value / baseline if more else baseline / value, 2)
-    result = {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
-    return {**result, "goal": goal, "met": met, "how": HOW}
+row = functools.partial(result_row, HOW)
 
 
 def measure() -> list[Row]:

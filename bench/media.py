@@ -7,6 +7,7 @@ which packets were late for want of a processor are given without a judgement.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import media_networks, media_parts
+from bench.rows import Row, result_row
 from server.media.aiortc_internals import host_addresses
 
 ROOT = Path(__file__).parents[1]
@@ -25,18 +27,7 @@ HOW = "make bench ONLY=media"
 SECONDS = 6.0
 DELIVERED = 0.97  # share of packets below which the machine, not the engine, was measured
 
-Row = dict[str, Any]
-
-
-def row(
-    name: str, value: float | None, unit: str, baseline: float | None, goal: str, met: bool | None, more: bool = False
-) -> Row:
-    """One line of results; ``ratio`` is how many times better than the baseline (``more``: larger is better)."""
-    ratio = None
-    if value and baseline:
-        ratio = round(value / baseline if more else baseline / value, 2)
-    result = {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
-    return {**result, "goal": goal, "met": met, "how": HOW}
+row = functools.partial(result_row, HOW)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from bench.media import Row, row
+from bench.rows import Row, result_row
 from tests.browser.chromium import camera_file, launch
 from tests.browser.journey import DESKTOP, PATIENCE, PHONE, Journey, Opened, consultants_camera, draw_card
 from tests.browser.losses import back_after, lose_process, watch
@@ -88,7 +88,7 @@ def _row(name: str, seconds: list[float]) -> Row:
     middle = round(ordered[len(ordered) // 2], 2)
     unit = f"s, median of {len(ordered)} (longest {ordered[-1]:.2f})"
     goal = f"under {LIMITS[name]} s"
-    return {**row(f"call_back_after_{name}", middle, unit, None, goal, middle < LIMITS[name]), "how": HOW}
+    return result_row(HOW, f"call_back_after_{name}", middle, unit, None, goal, middle < LIMITS[name])
 
 
 def measure() -> list[Row]:
@@ -96,7 +96,6 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="betpe-bench-") as folder:
         rows = [_row(name, seconds) for name, seconds in asyncio.run(_lost(Path(folder))).items()]
     if (reason := lab.reason_not_to_run()) is not None:
-        missing = row("call_back_after_moved", None, f"not measured: {reason}", None, "", None)
-        return [*rows, {**missing, "how": HOW}]
+        return [*rows, result_row(HOW, "call_back_after_moved", None, f"not measured: {reason}", None, "", None)]
     with tempfile.TemporaryDirectory(prefix="betpe-bench-") as folder:
         return [*rows, _row("moved", asyncio.run(_moved(Path(folder))))]

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from bench.media import Row, row
+from bench.rows import Row, result_row
 from server.media.processes import MediaProcesses
 from server.ports import Leg, RecordingPlan
 
@@ -115,12 +115,11 @@ def measure() -> list[Row]:
     left = found["sockets"] + max(0, found["threads"]) + max(0, found["files"]) + found["processes"]
     kept = round(found["kilobytes"], 1)
     goal = f"at most {MOST_KILOBYTES:g}"
-    rows = [
-        row("media_soak_memory", kept, f"kB kept per call, of {CALLS}", None, goal, kept <= MOST_KILOBYTES),
-        row("media_soak_left", left, "sockets, threads, files, processes left", None, "0", left == 0),
-        row("media_soak_warnings", len(said), "lines on standard error", None, "0", not said),
+    return [
+        result_row(HOW, "media_soak_memory", kept, f"kB kept per call, of {CALLS}", None, goal, kept <= MOST_KILOBYTES),
+        result_row(HOW, "media_soak_left", left, "sockets, threads, files, processes left", None, "0", left == 0),
+        result_row(HOW, "media_soak_warnings", len(said), "lines on standard error", None, "0", not said),
     ]
-    return [{**one, "how": HOW} for one in rows]
 
 
 if __name__ == "__main__":
