@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from itertools import pairwise
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.journey import Opened
-from tests.browser.losses import lose_process, media_processes
+from tests.browser.losses import AGAIN_SECONDS, lose_process, media_processes
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -33,7 +34,9 @@ async def test_a_call_goes_on_when_its_media_process_is_killed_and_when_one_hang
         case = (await journey.operator_snapshot())["case"]
         assert (case["id"], case["call_id"], case["state"]) == (session, call, "in_call")
         assert case["recording"]
-        assert len(media_processes(journey.served)) >= 2
+        async with asyncio.timeout(AGAIN_SECONDS):
+            while len(media_processes(journey.served)) < 2:
+                await asyncio.sleep(0.1)
 
         answer = await journey.citizen.request.post(journey.served.url + "/api/session/leave")
         assert answer.status == 200
