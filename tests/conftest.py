@@ -29,10 +29,16 @@ PICTURES = frozenset(
 """Unit tests that judge many pictures or start processes: ``make test-fast`` leaves them to ``make test``."""
 
 
+REAL_WORLD = frozenset({"api", "browser", "contract", "media"})
+"""Tests of real programs, sockets and clocks: what fails there is tried once more, and the summary names it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in PICTURES:
             item.add_marker("slow")
+        if REAL_WORLD & set(item.path.parts):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 LEFT_OUT = pytest.StashKey[list[str]]()
@@ -50,6 +56,10 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if again := terminalreporter.stats.get("rerun"):
+        terminalreporter.write_line("Failed at first, tried once more (a cause to look for, machine or product):")
+        for report in again:
+            terminalreporter.write_line(f"  {report.nodeid} ({report.when})\n{report.longreprtext}")
     if config.stash[LEFT_OUT] and "not acting" in str(config.option.markexpr):
         names = ", ".join(config.stash[LEFT_OUT])
         terminalreporter.write_line(
