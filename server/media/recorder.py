@@ -1,8 +1,9 @@
 """Recording what arrives, without encoding anything: one live WebM per leg and connection, in a sealed file.
 
-The event loop hands packets over; one thread per engine muxes and seals, another one syncs (an fdatasync takes 2 to
-24 ms). The queue between is bounded: a disk that is too slow fails the recording, as a full one does, and never blocks
-a call.
+The event loop lays packets down; one thread per engine takes all that lie there twenty times a second, muxes and seals
+them, another one syncs (an fdatasync takes 2 to 24 ms). A thread that woke up for each packet would cost the loop more
+than the packet does: both want the interpreter's lock then. What lies there is bounded: a disk that is too slow fails
+the recording, as a full one does, and never blocks a call.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import queue
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +36,7 @@ from server.media.vp8 import Assembler, EncodedFrame
 
 MOST_QUEUED = 4096  # packets and frames in all recordings; about 0.5 s of 100 recorded legs
 LEAST_FREE = 256 << 20  # bytes; a recording does not start with less room: 69 kB/s per leg is an hour of one leg
-POLL = 0.05  # seconds the thread waits for packets before it looks after pieces and seals
+POLL = 0.05  # seconds between the thread's rounds over packets, pieces and seals
 KEY_FRAME_EVERY = 20.0  # seconds; who looks for a moment later waits for the pictures from the key frame before it on
 KEY_FRAME_AGAIN = 1.0  # seconds after which a key frame that did not come is asked for again
 LARGEST_STEP = 2.0  # seconds; a media clock that runs ahead of or behind the wall by more is started anew
@@ -314,7 +316,10 @@ class Recorder:
         self._open_file = open_file
         self._least_free = least_free
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.Queue[tuple[Recording, tuple[bool, int, bool, bytes] | None] | None] = queue.Queue()
+        self._laid: deque[tuple[Recording, tuple[bool, int, bool, bytes] | None]] = deque()
+        self._wake = threading.Event()
+        """Set where somebody waits for the thread: a file is to be closed, or the thread shall end."""
+        self._ending = False
         self._syncs: queue.Queue[tuple[_Sync, int] | None] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._open: set[Recording] = set()
@@ -341,38 +346,35 @@ class Recorder:
         return recording
 
     def submit(self, recording: Recording, item: tuple[bool, int, bool, bytes] | None) -> None:
-        if item is not None and self._queue.qsize() > MOST_QUEUED:
+        if item is None:
+            self._laid.append((recording, None))
+            self._wake.set()
+        elif len(self._laid) > MOST_QUEUED:
             recording.overrun()
-            return
-        self._queue.put((recording, item))
+        else:
+            self._laid.append((recording, item))
 
     def call_in_loop(self, function: Callable[..., None], *arguments: Any) -> None:
         self._loop.call_soon_threadsafe(function, *arguments)
 
     def _run(self) -> None:
-        due = time.monotonic() + POLL
-        while True:
-            try:
-                entry = self._queue.get(timeout=max(0.0, due - time.monotonic()))
-            except queue.Empty:
-                pass
-            else:
-                if entry is None:
-                    return
-                recording, item = entry
+        while not self._ending:
+            self._wake.wait(POLL)
+            self._wake.clear()
+            while self._laid:
+                recording, item = self._laid.popleft()
                 self._open.add(recording)
                 recording.take(item)
                 if item is None:
                     self._open.discard(recording)
             now = time.monotonic()
-            if now >= due:
-                due = now + POLL
-                for open_one in self._open:
-                    open_one.tick(now)
+            for open_one in self._open:
+                open_one.tick(now)
 
     async def aclose(self) -> None:
         """End the threads; every recording must have been stopped."""
-        self._queue.put(None)
+        self._ending = True
+        self._wake.set()
         self._syncs.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
