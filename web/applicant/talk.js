@@ -301,21 +301,23 @@ class ScreenTalk extends Screen {
             ></video>
             ${this.cameraOn ? nothing : html`<span class="talk__own-off">${icon("camera_off")}</span>`}
           </div>
-          <div class="talk__recording" role="status">
-            ${call?.recording ? html`<p>${icon("record")}<span>${t("talk.recording")}</span></p>` : nothing}
-            ${(call?.others ?? []).map((role) => html`<p data-testid="present-${role}">${icon("eye")}<span>${code("present", role)}</span></p>`)}
-          </div>
           ${this.#connectionWords()}
           ${this.silent
             ? html`<button type="button" class="button button--main talk__sound" data-testid="play-sound" @click=${this.#play}>
                 ${icon("sound")}${t("talk.play")}
               </button>`
             : nothing}
-          <div class="talk__request" role="status" data-testid="call-request" data-status=${this.status} data-step=${call?.step ?? ""}>
-            ${this.fault
-              ? html`${notice("bad", this.fault.words(), { testid: "device-fault" })}
-                  <button type="button" class="button button--wide" @click=${this.#openAgain}>${t("common.try_again")}</button>`
-              : html`<p>${request}</p>`}
+          <div class="talk__foot">
+            <div class="talk__recording" role="status">
+              ${call?.recording ? html`<p>${icon("record")}<span>${t("talk.recording")}</span></p>` : nothing}
+              ${(call?.others ?? []).map((role) => html`<p data-testid="present-${role}">${icon("eye")}<span>${code("present", role)}</span></p>`)}
+            </div>
+            <div class="talk__request" role="status" data-testid="call-request" data-status=${this.status} data-step=${call?.step ?? ""}>
+              ${this.fault
+                ? html`${notice("bad", this.fault.words(), { testid: "device-fault" })}
+                    <button type="button" class="button button--wide" @click=${this.#openAgain}>${t("common.try_again")}</button>`
+                : html`<p>${request}</p>`}
+            </div>
           </div>
           ${call?.prompt && this.status === "connected" && !this.fault
             ? html`<betpe-challenge .prompt=${call.prompt} .stream=${this.stream} .mirrored=${this.mirrored}></betpe-challenge>`
