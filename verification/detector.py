@@ -24,6 +24,11 @@ WORKING_SIDE: Final = 320
 third of the cost of 640."""
 
 
+_WIDEST: Final = 1.15
+"""Width over height of a face's box. 2732 faces on LFW and on clips of heads that turn and speak had at most 0.99; a
+chin with a collar, taken for a face when the head is above the picture, had 1.3 to 1.5."""
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """One face, in pixels of the picture that was searched."""
@@ -66,6 +71,11 @@ def detect(pixels: Pixels, long_side: int = WORKING_SIDE, min_score: float = MIN
     across, down = width / size[0], height / size[1]
     faces = [_face(row, across, down) for row in np.asarray(rows, dtype=np.float32)]
     return tuple(sorted(faces, key=lambda face: face.width * face.height, reverse=True))
+
+
+def upright(faces: Sequence[Face]) -> tuple[Face, ...]:
+    """Those that can be a whole face of somebody who sits before a camera."""
+    return tuple(face for face in faces if face.width <= _WIDEST * face.height)
 
 
 def subject_first(faces: Sequence[Face], pixels: Pixels) -> tuple[Face, ...]:

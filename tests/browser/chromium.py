@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from playwright.async_api import Browser, Playwright
 
+from verification.detector import detect
+
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FPS = 640, 480, 20
 
 FLAGS = (
@@ -60,8 +62,8 @@ async def launch(
         await browser.close()
 
 
-def _fit(picture: np.ndarray) -> np.ndarray:
-    """Cut to the camera's shape round the middle, and scale."""
+def _fit(picture: np.ndarray, middle: float = 0.42) -> np.ndarray:
+    """Cut to the camera's shape, a tall picture round ``middle`` of its height (faces stand above half), and scale."""
     height, width = picture.shape[:2]
     wanted = CAMERA_WIDTH / CAMERA_HEIGHT
     if width / height > wanted:
@@ -70,7 +72,7 @@ def _fit(picture: np.ndarray) -> np.ndarray:
         picture = picture[:, left : left + cut]
     else:
         cut = round(width / wanted)
-        top = max(0, (height - cut) // 3)  # faces stand above the middle
+        top = min(max(0, round(middle * height - cut / 2)), height - cut)
         picture = picture[top : top + cut]
     return cv2.resize(picture, (CAMERA_WIDTH, CAMERA_HEIGHT), interpolation=cv2.INTER_AREA)
 
@@ -93,6 +95,10 @@ def living_still(path: Path, seconds: float) -> Iterator[np.ndarray]:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError(f"not a picture: {path.name}")
+    found = detect(picture)
+    if not found:
+        raise ValueError(f"nobody's face is in {path.name}")
+    middle = (found[0].y + found[0].height / 2) / picture.shape[0]
     random = np.random.default_rng(7)
     height, width = picture.shape[:2]
     for number in range(round(seconds * CAMERA_FPS)):
@@ -101,7 +107,7 @@ def living_still(path: Path, seconds: float) -> Iterator[np.ndarray]:
         turn[:, 2] += (0.012 * width * np.sin(phase), 0.01 * height * np.cos(phase))
         moved = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
         lit = moved.astype(np.float32) * (1 + 0.12 * np.sin(3 * phase)) + random.normal(0, 3, moved.shape)
-        yield _fit(np.clip(lit, 0, 255).astype(np.uint8))
+        yield _fit(np.clip(lit, 0, 255).astype(np.uint8), middle)
 
 
 def quiet_camera(picture: Path, target: Path) -> Path:

@@ -84,6 +84,8 @@ async def test_another_persons_face_does_not(tmp_path: Path) -> None:
     report = await journeys.run(PORTRAIT, OTHER_PERSON, "refused", tmp_path)
     assert report["met"], report
     assert report["comparison"] in ("failed", "inconclusive")
+    face = next(check for check in report["dossier"]["checks"] if check["check"] == "face_match")
+    assert face["score"] < face["threshold"], "two faces were compared: a picture without one refuses nobody"
     assert report["dossier"]["certificates"] == []
 
 

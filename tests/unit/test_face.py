@@ -197,6 +197,19 @@ def test_no_face_on_either_side() -> None:
     assert absent.second.outcome is Outcome.NOT_RUN
 
 
+def test_a_chin_and_a_collar_are_no_face() -> None:
+    whole = _pixels("biden.jpg")  # 396 pixels wide: 297 of its height have the shape of a camera's picture
+    (found,) = detect(whole)
+    middle, chin = round(found.y + found.height / 2), round(found.y + found.height)
+    taken_for_one = 0
+    for top in range(middle, chin, 6):
+        probe = np.asarray(cv2.resize(whole[top : top + 297], (640, 480)), dtype=np.uint8)
+        taken_for_one += len(detect(probe))
+        comparison = face.compare(_read("obama.jpg"), [images.encode_jpeg(probe)], second_opinion=False)
+        assert comparison.result.outcome is Outcome.INCONCLUSIVE, "who stands too near is not somebody else"
+    assert taken_for_one > 0
+
+
 def test_no_probe_at_all_is_inconclusive() -> None:
     assert face.compare(_read("obama.jpg"), []).result.reasons == ("no_face_in_probe",)
 

@@ -176,9 +176,15 @@ function checkRow(row, hand, open) {
   `;
 }
 
+/** What stands in the way comes first, then what wants a look: the list is longer than its place. @param {Row} row */
+const urgency = ({ outcome, effect }) => {
+  if (outcome === "failed" || effect === "blocks") return 0;
+  return outcome === "inconclusive" || effect !== "supports" ? 1 : 2;
+};
+
 /** @param {import("./types.js").Case} hand @param {(picture: import("./pictures.js").Shown) => void} open */
 export function checks(hand, open) {
-  const rows = checkRows(hand);
+  const rows = checkRows(hand).sort((one, other) => urgency(one) - urgency(other));
   const passed = rows.filter((row) => row.outcome === "passed").length;
   return html`
     <section class="checks" aria-labelledby="checks-title">
