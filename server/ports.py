@@ -119,6 +119,8 @@ class KeptSegment:
     """The chain value that it says it follows (hex)."""
     damaged: tuple[tuple[float, float], ...]
     """From and to, in seconds since ``began``: what is not as it was written."""
+    media_type: str = "video/webm"
+    """video/x-matroska where the call ran on H.264, which WebM does not permit."""
 
 
 class Recordings(Protocol):

@@ -45,7 +45,7 @@ async def get_segment(context: Context) -> web.StreamResponse:
     asked = context.request.headers.get("Range")
     first, last = wanted(asked, segment.size)
     response = web.StreamResponse(status=200 if asked is None else 206)
-    response.content_type = "video/webm"
+    response.content_type = segment.media_type
     response.content_length = last - first + 1
     response.headers["Accept-Ranges"] = "bytes"
     if asked is not None:

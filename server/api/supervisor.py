@@ -13,6 +13,9 @@ from server.api.errors import ApiError
 from server.consultation import supervising
 from server.ports import Leg
 
+_MATROSKA = b"matroska"
+_EBML_HEAD = 128  # bytes; the kind of document is named in the first element
+
 
 async def get_calls(context: Context) -> Mapping[str, Any]:
     return {"calls": await supervising.calls(context.desk, context.staff)}
@@ -27,7 +30,7 @@ async def watch(context: Context) -> web.StreamResponse:
         except KeyError as error:
             raise ApiError(404, "call_not_watchable", "There is no such call, or it is not yours to watch.") from error
         response = web.StreamResponse()
-        response.content_type = "video/webm"
+        response.content_type = "video/x-matroska" if _MATROSKA in part[:_EBML_HEAD] else "video/webm"
         private(response)
         await response.prepare(context.request)
         with contextlib.suppress(ConnectionResetError):  # the page was closed

@@ -4,7 +4,8 @@ A process of its own, because a decoder holds the processor for milliseconds and
 made. ``python -m server.media.decoding`` runs it; ``server.media.tap`` is the other end. Messages are a fixed header
 and a body:
 
-    request   kind (0 forget, 1 decode, 2 decode and return the next picture), stream, RTP timestamp, time, length
+    request   kind (0 forget, 1 decode, 2 decode and return the next picture), codec (place in NAMES), stream, RTP
+              timestamp, time, length
     reply     kind (0 not decodable: a key frame is needed, 1 picture, 2 hello), stream, RTP timestamp, time, width,
               height
 
@@ -20,16 +21,18 @@ from typing import BinaryIO
 import av
 import numpy as np
 from av import CodecContext
+from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from server.media import vp8
+from server.media.codecs import CODECS, Codec
 
-REQUEST = struct.Struct("!BLLdL")
+REQUEST = struct.Struct("!BBLLdL")
 REPLY = struct.Struct("!BLLdHH")
 FORGET, DECODE, RETURN = 0, 1, 2
 UNDECODABLE, PICTURE, HELLO = 0, 1, 2
+NAMES = tuple(CODECS)
 
 MOST_PIXELS = 1920 * 1920  # per picture; bounds a decoder's memory to about 20 MB
 
@@ -37,17 +40,20 @@ MOST_PIXELS = 1920 * 1920  # per picture; bounds a decoder's memory to about 20 
 class _Stream:
     """The decoder of one leg's video."""
 
-    def __init__(self) -> None:
-        decoder = CodecContext.create("vp8", "r")
+    def __init__(self, codec: Codec) -> None:
+        decoder = CodecContext.create(codec.decoder, "r")
         assert isinstance(decoder, VideoCodecContext)
+        decoder.options = {"max_pixels": str(MOST_PIXELS)}  # whatever the bytes say later on
+        decoder.flags |= Flags.low_delay  # a picture is not held back for others that may come to stand before it
         decoder.thread_count = 1  # two threads were no faster and cost wall time on a busy machine (measured)
         self._decoder = decoder
+        self._picture_size = codec.picture_size
         self._reformatter = VideoReformatter()
         self.wanted = False
 
     def decode(self, data: bytes) -> VideoFrame | None:
         """The picture in these bytes, if there is one to show. Raises ValueError where it cannot be decoded."""
-        size = vp8.picture_size(data)
+        size = self._picture_size(data)
         if size is not None and not 0 < size[0] * size[1] <= MOST_PIXELS:
             raise ValueError("picture size")
         try:
@@ -69,14 +75,14 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     sink.flush()
     streams: dict[int, _Stream] = {}
     while len(header := source.read(REQUEST.size)) == REQUEST.size:
-        kind, stream_id, timestamp, received_at, length = REQUEST.unpack(header)
+        kind, codec, stream_id, timestamp, received_at, length = REQUEST.unpack(header)
         data = source.read(length)
         if kind == FORGET:
             streams.pop(stream_id, None)
             continue
         stream = streams.get(stream_id)
         if stream is None:
-            stream = streams[stream_id] = _Stream()
+            stream = streams[stream_id] = _Stream(CODECS[NAMES[codec]])
         stream.wanted = stream.wanted or kind == RETURN
         try:
             frame = stream.decode(data)

@@ -184,6 +184,7 @@ def _kept(
         chain=verdict.chain,
         previous=str(verdict.header.get("previous", "")),
         damaged=tuple(damaged),
+        media_type=index.media_type if playable else "video/webm",
     )
 
 

@@ -29,10 +29,10 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from server.media import vp8
+from server.media.codecs import CODECS, VP8, Codec
+from server.media.frames import Assembler, EncodedFrame
 from server.media.sealed import SealedWriter, open_new
 from server.media.translator import Incoming
-from server.media.vp8 import Assembler, EncodedFrame
 
 MOST_QUEUED = 4096  # packets and frames in all recordings; about 0.5 s of 100 recorded legs
 LEAST_FREE = 256 << 20  # bytes; a recording does not start with less room: 69 kB/s per leg is an hour of one leg
@@ -87,13 +87,17 @@ class Timeline:
 
 
 class WebmTrack:
-    """Muxes ready packets into live WebM, written to anything with ``write``. Runs in the recorder's thread."""
+    """Muxes ready packets into live WebM (Matroska for H.264), written to anything with ``write``.
 
-    def __init__(self, sink: Any, width: int, height: int) -> None:
-        container = av.open(sink, "w", format="webm", options=_LIVE)
+    Runs in the recorder's thread. The first picture must be a key frame: the muxer takes what decoders need to begin
+    with from it.
+    """
+
+    def __init__(self, sink: Any, width: int, height: int, codec: Codec = VP8) -> None:
+        container = av.open(sink, "w", format=codec.container, options=_LIVE)
         assert isinstance(container, OutputContainer)
         self._container = container
-        video = container.add_mux_stream("vp8", rate=30, width=width, height=height)
+        video = container.add_mux_stream(codec.decoder, rate=30, width=width, height=height)
         assert isinstance(video, VideoStream)
         self._video = video
         self._video.time_base = _MILLISECOND
@@ -135,10 +139,11 @@ class Recording:
         self._writer = writer
         self._on_failed = on_failed
         self._track: WebmTrack | None = None
+        self._codec = VP8
         self._video_time = Timeline(90000, self.began, least_step=1)
         self._audio_time = Timeline(48000, self.began, least_step=1)
         self._needs_key = True
-        self._key_due = self.began + KEY_FRAME_EVERY
+        self._key_due = self.began + KEY_FRAME_AGAIN
         self._request_key_frame: Callable[[], None] = lambda: None
         self._detach: Callable[[], None] = lambda: None
         self.done: asyncio.Future[Segment] = asyncio.get_running_loop().create_future()
@@ -150,9 +155,11 @@ class Recording:
 
         def gap() -> None:
             self._needs_key = True  # what follows a hole cannot be decoded: it is left out until a key frame comes
+            self._key_due = time.monotonic() + KEY_FRAME_AGAIN
             request_key_frame()
 
-        assembler = Assembler(self.take_frame, gap)
+        self._codec = CODECS[video.parameters.codec]
+        assembler = Assembler(self._codec.depacketiser(), self.take_frame, gap)
         sound = _AudioTap(self)
         picture = _VideoTap(self, assembler)
         video.taps = (*video.taps, picture)
@@ -167,15 +174,15 @@ class Recording:
         request_key_frame()
 
     def take_frame(self, frame: EncodedFrame) -> None:
-        if self._needs_key and not frame.key:
-            return
-        self._needs_key = False
         now = time.monotonic()
         if frame.key:
+            self._needs_key = False
             self._key_due = now + KEY_FRAME_EVERY
         elif now >= self._key_due:
             self._key_due = now + KEY_FRAME_AGAIN
             self._request_key_frame()
+        if self._needs_key:
+            return
         moment = self._video_time.at(frame.timestamp, now)
         self._recorder.submit(self, (True, moment, frame.key, frame.data))
 
@@ -218,11 +225,17 @@ class Recording:
 
     def _put(self, video: bool, milliseconds: int, key: bool, data: bytes) -> None:
         if self._track is None:
-            size = vp8.picture_size(data) if video else None
+            size = self._size(data) if video and key else None
             if size is None:
                 return  # the file begins with the first key frame
-            self._track = WebmTrack(self._writer, *size)
+            self._track = WebmTrack(self._writer, *size, self._codec)
         self._track.put(video, milliseconds, key, data)
+
+    def _size(self, data: bytes) -> tuple[int, int] | None:
+        try:
+            return self._codec.picture_size(data)
+        except ValueError:
+            return None
 
     def tick(self, now: float) -> None:
         if not self._failed:

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from server.media.decoding import DECODE, FORGET, HELLO, PICTURE, REPLY, REQUEST, RETURN
+from server.media.codecs import CODECS, Codec
+from server.media.decoding import DECODE, FORGET, HELLO, NAMES, PICTURE, REPLY, REQUEST, RETURN
+from server.media.frames import Assembler, EncodedFrame
+from server.media.layers import Layers
 from server.media.translator import Incoming
-from server.media.vp8 import Assembler, EncodedFrame
 from verification.contract import Frame
 
 LINGER = 5.0  # seconds a tap stays open after the last look; the panel looks every 0.2 to 1 s while a check runs
@@ -69,11 +71,12 @@ class Decoder:
 
     def forget(self, tap_id: int) -> None:
         self._taps.pop(tap_id, None)
-        self._write(REQUEST.pack(FORGET, tap_id, 0, 0.0, 0))
+        self._write(REQUEST.pack(FORGET, 0, tap_id, 0, 0.0, 0))
 
-    def submit(self, tap_id: int, frame: EncodedFrame, received_at: float, wanted: bool) -> bool:
+    def submit(self, tap_id: int, codec: Codec, frame: EncodedFrame, received_at: float, wanted: bool) -> bool:
         """Hand a frame over; False if the worker is too far behind (or dead), then a key frame must come next."""
-        header = REQUEST.pack(RETURN if wanted else DECODE, tap_id, frame.timestamp, received_at, len(frame.data))
+        kind = RETURN if wanted else DECODE
+        header = REQUEST.pack(kind, NAMES.index(codec.name), tap_id, frame.timestamp, received_at, len(frame.data))
         return self._write(header + frame.data)
 
     def _write(self, message: bytes) -> bool:
@@ -143,7 +146,9 @@ class Tap:
         self._waiting: list[asyncio.Future[Frame | None]] = []
         self._looks = 0
         self._id: int | None = None
-        self._assembler = Assembler(self._on_frame, self.restart)
+        self._codec = CODECS[incoming.parameters.codec]
+        self._layers = Layers()
+        self._assembler = self._new_assembler()
         self._needs_key = True
         self._key_asked = 0.0
         self._asked = False
@@ -155,6 +160,7 @@ class Tap:
         await self._decoder.start()
         deadline = time.monotonic() + within
         frames: list[Frame] = []
+        self._layers.look(count, within, time.monotonic())
         self._looks += 1
         try:
             self._open()
@@ -166,8 +172,11 @@ class Tap:
                 if frame is None:
                     break
                 frames.append(frame)
-                if len(frames) < count:
-                    await asyncio.sleep(max(0.0, (deadline - time.monotonic()) / (count - len(frames) + 1)))
+                now = time.monotonic()
+                pause = (deadline - now) / (count - len(frames) + 1)
+                # Where frames come slower than they are wanted, a pause would miss every second one.
+                if len(frames) < count and pause > self._layers.interval(now):
+                    await asyncio.sleep(pause)
         finally:
             self._looks -= 1
             if not self._looks and not self._closed:
@@ -192,21 +201,25 @@ class Tap:
             self._linger = None
         if self._id is None:
             self._id = self._decoder.register(self)
-            self._assembler = Assembler(self._on_frame, self.restart)
+            self._assembler = self._new_assembler()
             self._incoming.taps = (*self._incoming.taps, self._assembler)
             self.restart()
+
+    def _new_assembler(self) -> Assembler:
+        return Assembler(self._codec.depacketiser(), self._on_frame, self.restart)
 
     def _on_frame(self, frame: EncodedFrame) -> None:
         if self._id is None:
             return
+        now = time.monotonic()
         if self._needs_key and not frame.key:
-            if time.monotonic() - self._key_asked > ASK_AGAIN:
+            if now - self._key_asked > ASK_AGAIN:
                 self.restart()
             return
-        if frame.layer > 0:
-            return  # every fourth frame of L1T3 is of layer 0 and refers only to its like
+        if not self._layers.takes(frame, now):
+            return
         wanted = bool(self._waiting) and not self._asked
-        if self._decoder.submit(self._id, frame, time.monotonic(), wanted):
+        if self._decoder.submit(self._id, self._codec, frame, now, wanted):
             self._needs_key = False
             self._asked = self._asked or wanted
         else:

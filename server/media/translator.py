@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.media import rtcp, vp8
+from server.media import rtcp
+from server.media.codecs import CODECS, VP8
 from server.media.reception import FIRST_RETRY, Arrival, Reception
 
 _RTP = struct.Struct("!BBHLL")
@@ -48,6 +49,8 @@ class StreamParameters:
     remote_rtx_ssrc: int | None
     local_ssrc: int
     local_rtx_ssrc: int
+    codec: str = VP8.name
+    """Name of the video's codec; of no account for audio."""
 
 
 class Wire(Protocol):
@@ -194,6 +197,7 @@ class Incoming:
     """One stream that the browser sends."""
 
     __slots__ = (
+        "_announced_size",
         "_cache",
         "bytes",
         "frames",
@@ -221,6 +225,7 @@ class Incoming:
         self.frames = 0
         self.size = (0, 0)
         self._cache: list[tuple[int, int, int, bytes] | None] = [None] * (CACHED_PACKETS if self.video else 0)
+        self._announced_size = CODECS[parameters.codec].announced_size
 
     def renew(self) -> None:
         """The browser sends under another SSRC from now on: other numbers, another clock."""
@@ -244,8 +249,7 @@ class Incoming:
             self._cache[sequence % CACHED_PACKETS] = (sequence, timestamp, marker, payload)
             if marker:
                 self.frames += 1
-            if payload[0] & 0x1F == 0x10 and (described := vp8.descriptor(payload)) is not None:
-                self.size = vp8.picture_size(payload[described[0] :]) or self.size
+            self.size = self._announced_size(payload) or self.size
         for output in self.outputs:
             output.forward(self, sequence, timestamp, marker, payload, now)
         for tap in self.taps:

@@ -1,38 +1,38 @@
-"""VP8 in RTP (RFC 7741): what a payload descriptor says, and frames put together again in their order."""
+"""VP8 in RTP (RFC 7741): what a payload descriptor says, and the frames of payloads in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from server.media.frames import LARGEST_FRAME, EncodedFrame, FrameLost
 
 _KEY_FRAME_HEADER = 10  # bytes up to and including width and height, RFC 6386 section 9.1
 _START_CODE = b"\x9d\x01\x2a"
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedFrame:
-    """One compressed picture."""
+class Descriptor(NamedTuple):
+    """What stands before a payload's part of the frame."""
 
-    timestamp: int
-    """RTP timestamp, 1/90000 s, modulo 2**32."""
-    key: bool
+    length: int
+    """Bytes."""
     layer: int
-    """Temporal layer (TID); 0 where the browser sends none."""
-    data: bytes
+    """Temporal layer (TID); 0 where none is said."""
+    sync: bool
+    """The frame refers to the base layer only (the Y bit)."""
 
 
-def descriptor(payload: bytes) -> tuple[int, int] | None:
-    """(length of the payload descriptor, temporal layer); None if the payload is shorter than it says."""
+def descriptor(payload: bytes) -> Descriptor | None:
+    """The payload's descriptor; None if the payload is shorter than it says."""
     size = len(payload)
     if not size:
         return None
     if not payload[0] & 0x80:
-        return (1, 0) if size > 1 else None
+        return Descriptor(1, 0, False) if size > 1 else None
     if size < 2:
         return None
     extensions = payload[1]
     position = 2
-    layer = 0
+    layer, sync = 0, False
     if extensions & 0x80:  # picture id, one or two bytes
         if size <= position:
             return None
@@ -43,9 +43,9 @@ def descriptor(payload: bytes) -> tuple[int, int] | None:
         if size <= position:
             return None
         if extensions & 0x20:
-            layer = payload[position] >> 6
+            layer, sync = payload[position] >> 6, payload[position] & 0x20 != 0
         position += 1
-    return (position, layer) if size > position else None
+    return Descriptor(position, layer, sync) if size > position else None
 
 
 def starts_frame(payload: bytes) -> bool:
@@ -67,82 +67,45 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
     return width, height
 
 
-class Assembler:
-    """Puts the packets of one stream together into frames.
+def announced_size(payload: bytes) -> tuple[int, int] | None:
+    """(width, height) in pixels that a packet announces: the first one of a key frame does."""
+    if payload[0] & 0x1F != 0x10 or (described := descriptor(payload)) is None:
+        return None
+    return picture_size(payload[described.length :])
 
-    Packets may come in any order. A hole is waited for until ``patience`` later packets are there (a repair takes a
-    round trip); then the frame is given up, ``on_gap`` is called and nothing is delivered until a frame starts anew.
-    At most ``patience`` packets are kept, and a frame of more than ``LARGEST_FRAME`` bytes is given up.
-    """
 
-    LARGEST_FRAME = 4_000_000  # bytes; a 1280x720 I420 picture without any compression is 1.4 MB
+class Depacketiser:
+    """See server.media.frames.Depacketiser."""
 
-    def __init__(
-        self, on_frame: Callable[[EncodedFrame], None], on_gap: Callable[[], None], patience: int = 128
-    ) -> None:
-        self._on_frame = on_frame
-        self._on_gap = on_gap
-        self._patience = patience
-        self._next: int | None = None
-        self._waiting: dict[int, tuple[int, bool, bytes]] = {}
-        self._parts: list[bytes] = []
-        self._size = 0
+    def __init__(self) -> None:
+        self._data = bytearray()
         self._layer = 0
+        self._sync = False
         self._timestamp = 0
         self._whole = False
 
-    def push(self, sequence: int, timestamp: int, last: bool, payload: bytes) -> None:
-        """One packet: RTP sequence number and timestamp, marker bit, payload."""
-        if self._next is None:
-            self._next = sequence
-        distance = (sequence - self._next) & 0xFFFF
-        if distance >= 0x8000:
-            return
-        if distance:
-            self._waiting[sequence] = (timestamp, last, payload)
-            if len(self._waiting) < self._patience:
-                return
-            expected = self._next
-            self._next = min(self._waiting, key=lambda waiting: (waiting - expected) & 0xFFFF)
-            self._abandon()
-        else:
-            self._take(timestamp, last, payload)
-            self._next = (sequence + 1) & 0xFFFF
-        while self._waiting and (packet := self._waiting.pop(self._next, None)) is not None:
-            self._take(*packet)
-            self._next = (self._next + 1) & 0xFFFF
-
-    def reset(self) -> None:
-        """The next packet is of another stream."""
-        self._next = None
-        self._waiting.clear()
-        self._abandon()
-
-    def _abandon(self) -> None:
-        self._parts.clear()
-        self._whole = False
-        self._on_gap()
-
-    def _take(self, timestamp: int, last: bool, payload: bytes) -> None:
+    def take(self, timestamp: int, last: bool, payload: bytes) -> EncodedFrame | None:
+        """See server.media.frames.Depacketiser.take."""
         described = descriptor(payload)
         if described is None:
-            return
-        length, layer = described
+            return None
         if starts_frame(payload):
-            self._parts.clear()
-            self._size = 0
+            self._data.clear()
             self._whole = True
             self._timestamp = timestamp
-            self._layer = layer
+            self._layer, self._sync = described.layer, described.sync
         if not self._whole:
-            return
-        if timestamp != self._timestamp or self._size > self.LARGEST_FRAME:
-            self._abandon()
-            return
-        self._parts.append(payload[length:])
-        self._size += len(payload) - length
-        if last:
-            data = b"".join(self._parts)
-            self._parts.clear()
-            self._whole = False
-            self._on_frame(EncodedFrame(timestamp, is_key(data), self._layer, data))
+            return None
+        if timestamp != self._timestamp or len(self._data) > LARGEST_FRAME:
+            raise FrameLost
+        self._data += payload[described.length :]
+        if not last:
+            return None
+        self._whole = False
+        data = bytes(self._data)
+        return EncodedFrame(timestamp, is_key(data), self._layer, data, self._sync)
+
+    def abandon(self) -> None:
+        """See server.media.frames.Depacketiser.abandon."""
+        self._data = bytearray()
+        self._whole = False

@@ -12,7 +12,8 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from server.media import vp8
+from server.media import h264
+from server.media.codecs import H264, VP8, Codec
 from server.media.recorder import WebmTrack
 
 LARGEST_CLUSTER = 16 << 20  # bytes; a tenth of a second of anything a browser sends is far below
@@ -29,6 +30,8 @@ _KEY = 0x80
 _LAST_FRAME = 40  # ms that the last picture or sound is taken to last
 _CLUSTER_HEAD = _CLUSTER.to_bytes(4, "big")
 _NAME = b"Betpe-bet"
+_AVC = b"V_MPEG4/ISO/AVC"  # CodecID of H.264
+_FIRST = 4096  # bytes of a key frame that are looked at: its parameter sets are at its front
 
 
 class _NotHereYet(Exception):
@@ -105,7 +108,7 @@ class WebmIndex:
     _base: int = 0  # recorded place of the buffer's first byte
     _lost: bool = False  # after a gap: the next cluster has to be looked for
     _needs_key: bool = True
-    _size: tuple[int, int] | None = None
+    _first: _First | None = None
 
     def feed(self, content: bytes) -> None:
         """The next bytes of the recording."""
@@ -164,7 +167,7 @@ class WebmIndex:
             if track == _VIDEO and key:
                 self._needs_key = False
                 self._keys.append((moment, self._base + at))
-                self._size = self._size or vp8.picture_size(bytes(self._buffer[payload : payload + 10]))
+                self._first = self._first or _first(bytes(self._buffer[payload : payload + _FIRST]))
             elif track == _VIDEO and self._needs_key:
                 self.voided.append(self._base + place)
             self.begin = moment if self.begin is None else min(self.begin, moment)
@@ -195,20 +198,32 @@ class WebmIndex:
         except (_NotHereYet, struct.error) as error:
             raise _NoElement from error
 
+    @property
+    def media_type(self) -> str:
+        """What a browser is to take it for."""
+        return "video/x-matroska" if _AVC in self._described() else "video/webm"
+
+    def _described(self) -> bytes:
+        """The tracks as they were recorded; made anew where those are damaged."""
+        return self._tracks or _tracks(self._first)
+
+    def _ebml(self) -> bytes:
+        matroska = _AVC in self._described()
+        return _EBML_FIELDS + _made(0x4282, b"matroska" if matroska else b"webm")  # DocType
+
     def live_head(self) -> bytes:
         """The head of a stream without an end."""
         info = _made(_INFO, _SCALE_FIELD + _made(_MUXER, _NAME) + _made(_WRITER, _NAME))
-        tracks = self._tracks or _tracks(*(self._size or (640, 480)))
-        return _made(_EBML, _EBML_FIELDS) + _SEGMENT.to_bytes(4, "big") + _UNKNOWN_SIZE + info + tracks
+        return _made(_EBML, self._ebml()) + _SEGMENT.to_bytes(4, "big") + _UNKNOWN_SIZE + info + self._described()
 
     def _head(self) -> bytes:
-        ebml = _made(_EBML, _EBML_FIELDS)
+        ebml = _made(_EBML, self._ebml())
         duration = struct.pack("!d", float(self.end))
         info = _made(
             _INFO,
             _SCALE_FIELD + _made(_DURATION, duration) + _made(_MUXER, _NAME) + _made(_WRITER, _NAME),
         )
-        before = info + (self._tracks or _tracks(*(self._size or (640, 480))))
+        before = info + self._described()
         first = len(before) + len(self._cues(0))
         body = before + self._cues(first)
         total = len(body) + sum(extent.size for extent in self.extents)
@@ -264,18 +279,43 @@ _EBML_FIELDS = b"".join(
         _uint(0x42F7, 1),  # EBMLReadVersion
         _uint(0x42F2, 4),  # EBMLMaxIDLength
         _uint(0x42F3, 8),  # EBMLMaxSizeLength
-        _made(0x4282, b"webm"),  # DocType
         _uint(0x4287, 4),  # DocTypeVersion
         _uint(0x4285, 2),  # DocTypeReadVersion
     )
 )
 
 
-def _tracks(width: int, height: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _First:
+    """What the first key frame says, for a recording whose tracks are damaged."""
+
+    codec: Codec
+    size: tuple[int, int]
+    data: bytes
+    """Bytes that a muxer takes the track's description from."""
+
+
+def _first(data: bytes) -> _First | None:
+    """Read the front of a key frame as it lies in the file."""
+    if (size := VP8.picture_size(data)) is not None:
+        return _First(VP8, size, data)
+    stream = h264.from_lengths(data)
+    try:
+        size = H264.picture_size(stream)
+    except ValueError:
+        return None
+    return _First(H264, size, stream) if size is not None else None
+
+
+def _tracks(first: _First | None) -> bytes:
     """The tracks as the recorder writes them, for a recording whose own are damaged."""
     sink = io.BytesIO()
-    track = WebmTrack(sink, width, height)
-    track.put(False, 0, True, b"\xfc\xff\xfe")  # a frame of silence: the head is written with the first packet
+    if first is None or first.codec is VP8:
+        track = WebmTrack(sink, *(first.size if first is not None else (640, 480)))
+        track.put(False, 0, True, b"\xfc\xff\xfe")  # a frame of silence: the head is written with the first packet
+    else:
+        track = WebmTrack(sink, *first.size, first.codec)
+        track.put(True, 0, True, first.data)
     track.close()
     data, at = sink.getvalue(), 0
     while True:

@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.app import recordings
-from server.media import sealed
+from server.media import recorder, sealed
 from server.media.call_recording import segment_files
 from server.media.embedded import EmbeddedMedia
+from server.media.frames import EncodedFrame
 from server.media.playback import SealedRecordings
 from server.media.recorder import LARGEST_STEP, Timeline
 from server.media.sealed import NotASealedFile, SealedWriter, read, verify
+from server.media.translator import Incoming, StreamParameters
 from server.ports import Leg, MediaError, RecordingPlan
 from server.settings import Settings
 from tests.media.peers import Browser, join, next_event, read_number
@@ -221,11 +223,32 @@ async def test_a_disk_that_fills_up_is_told(media, browsers, tmp_path):
     os.close(pipe)
 
 
+async def test_a_key_frame_that_does_not_come_is_asked_for_again(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(recorder.time, "monotonic", lambda: now[0])
+    parameters = StreamParameters(90000, 96, None, None, None, 1, None, 2, 3)
+    video, audio = Incoming("video", parameters), Incoming("audio", parameters)
+    engine = recorder.Recorder(least_free=0)
+    recording = engine.start(tmp_path / "s1.operator.0001.rec", KEY, {"previous": ""}, lambda _: None)
+    asked: list[float] = []
+    recording.attach(video, audio, lambda: asked.append(now[0]))
+    for number in range(30):
+        now[0] = 100 + number / 10
+        recording.take_frame(EncodedFrame(number * 9000, False, 0, b"x"))
+    assert asked == [100.0, pytest.approx(101.0), pytest.approx(102.0)]
+    recording.take_frame(EncodedFrame(30 * 9000, True, 0, b"x"))
+    now[0] += 10
+    recording.take_frame(EncodedFrame(40 * 9000, False, 0, b"x"))
+    assert len(asked) == 3
+    await recording.stop()
+    await engine.aclose()
+
+
 CHILD = """
 import asyncio, sys
 from pathlib import Path
 from server.media.recorder import Recorder
-from server.media.vp8 import EncodedFrame
+from server.media.frames import EncodedFrame
 
 KEY = bytes((0x10, 2, 0, 0x9D, 0x01, 0x2A, 0x80, 0x02, 0xE0, 0x01))
 

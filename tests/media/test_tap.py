@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from server.media import tap as tap_module
+from server.media.codecs import VP8, Codec
+from server.media.frames import EncodedFrame
 from server.media.tap import Decoder, Tap
-from server.media.translator import Incoming
-from server.media.vp8 import EncodedFrame
+from server.media.translator import Incoming, StreamParameters
 
 
 class NoDecoder:
@@ -22,7 +23,7 @@ class NoDecoder:
     def register(self, tap: Tap) -> int:
         return 1
 
-    def submit(self, tap_id: int, frame: EncodedFrame, received_at: float, wanted: bool) -> bool:
+    def submit(self, tap_id: int, codec: Codec, frame: EncodedFrame, received_at: float, wanted: bool) -> bool:
         self.given.append(frame)
         return True
 
@@ -31,6 +32,7 @@ class NoVideo:
     """An incoming stream that taps can be put on."""
 
     taps: tuple[Any, ...] = ()
+    parameters = StreamParameters(90000, 96, None, None, None, None, None, 1, 2, VP8.name)
 
 
 def encoded(key: bool) -> EncodedFrame:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media import vp8
+from server.media.frames import Assembler, EncodedFrame
 
 KEY = bytes((0x10, 2, 0, 0x9D, 0x01, 0x2A, 0x80, 0x02, 0xE0, 0x01))  # 640x480
 
@@ -22,9 +23,9 @@ def packets(frames: list[bytes], start: int = 65530) -> list[tuple[int, int, boo
     return found
 
 
-def assembled(pushed) -> tuple[list[vp8.EncodedFrame], int]:
+def assembled(pushed) -> tuple[list[EncodedFrame], int]:
     frames, gaps = [], []
-    assembler = vp8.Assembler(frames.append, lambda: gaps.append(1), patience=16)
+    assembler = Assembler(vp8.Depacketiser(), frames.append, lambda: gaps.append(1), patience=16)
     for packet in pushed:
         assembler.push(*packet)
     return frames, len(gaps)
@@ -71,12 +72,12 @@ def test_a_repeated_packet_changes_nothing():
     [
         (b"", None),
         (b"\x10", None),
-        (b"\x10x", (1, 0)),
+        (b"\x10x", (1, 0, False)),
         (b"\x80", None),
-        (b"\x90\x80\x01x", (3, 0)),
-        (b"\x90\x80\x81\x01x", (4, 0)),
-        (b"\x90\xa0\x81\x01\x80x", (5, 2)),
-        (b"\x90\xe0\x81\x01\x07\x40x", (6, 1)),
+        (b"\x90\x80\x01x", (3, 0, False)),
+        (b"\x90\x80\x81\x01x", (4, 0, False)),
+        (b"\x90\xa0\x81\x01\x80x", (5, 2, False)),
+        (b"\x90\xe0\x81\x01\x07\x60x", (6, 1, True)),
         (b"\x90\xe0\x81\x01\x07", None),
     ],
 )
@@ -92,7 +93,7 @@ def test_picture_size_of_a_key_frame():
 
 @given(pushed=st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 9), st.booleans(), st.binary(max_size=20))))
 def test_any_packets_are_survived_in_bounded_memory(pushed):
-    assembler = vp8.Assembler(lambda _: None, lambda: None, patience=8)
+    assembler = Assembler(vp8.Depacketiser(), lambda _: None, lambda: None, patience=8)
     for packet in pushed:
         assembler.push(*packet)
         assert len(assembler._waiting) < 8

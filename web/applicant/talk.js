@@ -121,6 +121,7 @@ class ScreenTalk extends Screen {
       iceServers: this.journey.service?.ice_servers,
       icePolicy: this.journey.service?.ice_policy,
       socket: this.journey.socket,
+      layers: true,
     });
     this.call = call;
     call.muted = this.muted;

@@ -2,7 +2,9 @@
  * One live call with the server's media (docs/protocol.md, "The WebSocket").
  *
  * Contract
- *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, socket});
+ *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, socket, layers});
+ *                                      layers: send in temporal layers where the browser can, so that the server need
+ *                                      not decode every picture of the end that it looks at
  *   call.start()                       makes a new RTCPeerConnection and sends its offer; call it again whenever the
  *                                      socket has opened again (an offer per reconnect)
  *   call.heard(message)                hand it the server's messages: `answer` (of another call or offer: ignored),
@@ -34,6 +36,8 @@ const SILENT_MS = 1_200;
 const SILENT_WITHOUT_VIDEO_MS = 3_000;
 /** Enough for 720p VP8 at 25 frames; above it more bits add nothing that the checks or an eye can use. */
 const VIDEO_BITS_PER_SECOND = 1_500_000;
+/** Every fourth picture, every second one and all are each a stream of their own. */
+const TEMPORAL_LAYERS = "L1T3";
 /** Below these a consultant cannot see a head turn, or words break up. */
 const POOR_FRAMES_PER_SECOND = 8;
 const POOR_LOSS = 0.08;
@@ -44,15 +48,16 @@ let attempts = 0;
 export class Call extends EventTarget {
   /**
    * @param {{id: string, stream: MediaStream, iceServers?: RTCIceServer[], icePolicy?: RTCIceTransportPolicy,
-   *   socket: import("./socket.js").Socket}} options
+   *   socket: import("./socket.js").Socket, layers?: boolean}} options
    */
-  constructor({ id, stream, iceServers = [], icePolicy = "all", socket }) {
+  constructor({ id, stream, iceServers = [], icePolicy = "all", socket, layers = false }) {
     super();
     this.id = id;
     this.stream = stream;
     this.iceServers = iceServers;
     this.icePolicy = icePolicy;
     this.socket = socket;
+    this.layers = layers;
     /** @type {RTCPeerConnection | null} */
     this.peer = null;
     /** The connection before this one: it ends when the server has answered, so that the server sees no parting.
@@ -187,17 +192,29 @@ export class Call extends EventTarget {
     const [video] = this.stream.getVideoTracks();
     const streams = [this.stream];
     peer.addTransceiver(audio ?? "audio", { direction: "sendrecv", streams });
-    const transceiver = peer.addTransceiver(video ?? "video", {
-      direction: "sendrecv",
-      streams,
-      sendEncodings: [{ active: !this.shedding.shed, maxBitrate: VIDEO_BITS_PER_SECOND }],
-    });
+    const encoding = { active: !this.shedding.shed, maxBitrate: VIDEO_BITS_PER_SECOND };
+    const transceiver = this.#addVideo(peer, video ?? "video", { direction: "sendrecv", streams }, encoding);
     this.videoSender = transceiver.sender;
     const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
     const vp8 = codecs.filter((codec) => codec.mimeType === "video/VP8");
     if (vp8.length && transceiver.setCodecPreferences) {
       transceiver.setCodecPreferences([...vp8, ...codecs.filter((codec) => !vp8.includes(codec))]);
     }
+  }
+
+  /** A browser that knows temporal layers and has no codec for them refuses; one that does not know them says nothing.
+   * @param {RTCPeerConnection} peer @param {MediaStreamTrack | "video"} video @param {RTCRtpTransceiverInit} options
+   * @param {RTCRtpEncodingParameters} encoding */
+  #addVideo(peer, video, options, encoding) {
+    if (this.layers) {
+      try {
+        const layered = /** @type {RTCRtpEncodingParameters} */ ({ ...encoding, scalabilityMode: TEMPORAL_LAYERS });
+        return peer.addTransceiver(video, { ...options, sendEncodings: [layered] });
+      } catch (error) {
+        if (!(error instanceof DOMException)) throw error;
+      }
+    }
+    return peer.addTransceiver(video, { ...options, sendEncodings: [encoding] });
   }
 
   /** @param {RTCPeerConnection} peer */
