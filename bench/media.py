@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import media_networks, media_parts
+from bench import media_networks, media_parts, media_signalling
 from bench.rows import Row, result_row
 from server.media.aiortc_internals import host_addresses
 
@@ -173,10 +173,11 @@ def measure_parts() -> list[Row]:
 
 def measure() -> list[Row]:
     """All rows of the media bench."""
-    return [*measure_cpu(), *measure_parts(), *measure_networks()]
+    return [*measure_cpu(), *measure_parts(), *media_signalling.measure(), *measure_networks()]
 
 
 if __name__ == "__main__":
     chosen = {"cpu": measure_cpu, "parts": measure_parts, "networks": measure_networks}
+    chosen["signalling"] = media_signalling.measure
     steps = [chosen[name] for name in sys.argv[1:]] or [measure]
     print(json.dumps([found for step in steps for found in step()], indent=1))

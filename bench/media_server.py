@@ -21,11 +21,11 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamTrack
 
+from server.event_loop import new_event_loop
 from server.media.embedded import EmbeddedMedia
 from server.media.janus import JanusMedia
 from server.media.janus_client import JanusUnavailable
 from server.media.janus_configuration import JanusConfiguration
-from server.media.node import new_event_loop
 from server.ports import Leg, Media, MediaError, RecordingPlan
 
 

@@ -65,6 +65,7 @@ def _with_store(use: Callable[[Any], Awaitable[T]]) -> T:
 def run() -> None:
     """Start the service; in the demo profile print the addresses and a one-time operator sign-in link."""
     from server import app, serving
+    from server.event_loop import new_event_loop
     from server.telemetry import configure_logging
 
     settings = _settings()
@@ -88,7 +89,8 @@ def run() -> None:
         await running_task
 
     try:
-        asyncio.run(go())
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(go())
     except app.START_FAULTS as error:
         typer.echo(f"{error.message} ({error.code})", err=True)
         raise typer.Exit(1) from None

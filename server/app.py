@@ -40,7 +40,7 @@ from server.media.call_recording import segment_files
 from server.media.playback import SealedRecordings
 from server.media.processes import MediaProcesses
 from server.media.sealed import NotASealedFile, verify
-from server.ports import CheckUnavailable, Conflict, Leg, LegEvent, Media, Registry, Timer
+from server.ports import Carrying, CheckUnavailable, Conflict, Leg, LegEvent, Media, Registry, Timer
 from server.proofing import DomainError, State
 from server.registry import HttpAccess, HttpRegistry, LocalRegistry, RegistrySetUp
 from server.settings import Profile, ProfileRefused, Settings
@@ -289,7 +289,8 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
     app[DESK] = desk
 
     async def ready() -> dict[str, bool]:
-        return {"database": await _answers_database(desk), "authority": bool(desk.issuer.chain())}
+        carries = not isinstance(desk.media, Carrying) or desk.media.can_carry()
+        return {"database": await _answers_database(desk), "authority": bool(desk.issuer.chain()), "media": carries}
 
     app[SERVICE] = Service(
         profile=str(settings.profile),

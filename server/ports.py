@@ -195,6 +195,14 @@ class Renewable(Protocol):
         """Put a new process beside each old one, which ends with its last call. Raises TimeoutError, OSError."""
 
 
+@runtime_checkable
+class Carrying(Protocol):
+    """A media engine of processes that come back by themselves, and may not be there meanwhile."""
+
+    def can_carry(self) -> bool:
+        """Whether a call that begins now finds it there."""
+
+
 # --- checks ----------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +12,7 @@ from typing import Any
 import structlog
 from aiohttp import WSMsgType, web
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from server.api import errors
 from server.api.context import DESK, Context
@@ -34,6 +34,8 @@ CANDIDATES = 200
 QUEUE_REFRESH_SECONDS = 15.0
 """Waits change with time alone, so a waiting page is told again this often."""
 
+Message = Offer | Candidate | Chat | Camera | Ping
+
 
 class Page:
     """One connected page: sends in order, one snapshot at a time, and is closed with a word."""
@@ -47,7 +49,7 @@ class Page:
 
     async def refresh(self) -> None:
         """Send the snapshot if it differs from the last one. Other messages do not wait while it is made."""
-        text = json.dumps(await self._snapshot(), ensure_ascii=False)
+        text = to_json(await self._snapshot()).decode()
         async with self._lock:
             if text != self._sent and not self._dismissed:
                 self._sent = text
@@ -55,7 +57,7 @@ class Page:
 
     async def send(self, message: dict[str, Any]) -> None:
         async with self._lock:
-            await self._send_text(json.dumps(message, ensure_ascii=False))
+            await self._send_text(to_json(message).decode())
 
     async def _send_text(self, text: str) -> None:
         if not self._socket.closed:
@@ -146,13 +148,19 @@ async def _serve(
     left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     pushing: asyncio.Task[None] | None = None
     asking: asyncio.Task[None] | None = None
+    waiting: asyncio.Queue[Offer | Candidate | None] = asyncio.Queue(CANDIDATES + 1)
+
+    async def act(message: Message) -> None:
+        await _act_or_say_why(context, leg, page, message, current, asked)
+
+    carrying = asyncio.create_task(_carry(act, waiting))
     bus = context.desk.bus
     try:
         async with bus.subscribe(*topics) as changes, bus.subscribe(asked) as asks:
             await opened(page)
             pushing = asyncio.create_task(_push(page, changes, left))
             asking = asyncio.create_task(_ask_offers(page, context.desk, asks))
-            await _read(context, leg, socket, page, current)
+            await _read(socket, page, act, waiting)
     finally:
         pages.discard(page)
         # By a word, not by cancelling: a statement of aiosqlite that is cancelled twice never ends, and with it the
@@ -164,6 +172,10 @@ async def _serve(
             asking.cancel()  # it touches no row
             await asyncio.wait({asking})
         await closed(page)
+        while not waiting.empty():
+            waiting.get_nowait()
+        waiting.put_nowait(None)
+        await asyncio.wait({carrying})
     return socket
 
 
@@ -194,12 +206,17 @@ async def _ask_offers(page: Page, desk: Desk, asks: AsyncIterator[str]) -> None:
             await page.send({"type": "offer_again", "call": call})
 
 
+async def _carry(act: Callable[[Message], Awaitable[None]], waiting: asyncio.Queue[Offer | Candidate | None]) -> None:
+    """What concerns the media, in its order: an offer may wait for a media process, and a word of the chat may not."""
+    while (message := await waiting.get()) is not None:
+        await act(message)
+
+
 async def _read(
-    context: Context,
-    leg: Leg,
     socket: web.WebSocketResponse,
     page: Page,
-    current: Callable[[], Awaitable[Session | None]],
+    act: Callable[[Message], Awaitable[None]],
+    waiting: asyncio.Queue[Offer | Candidate | None],
 ) -> None:
     recent: deque[float] = deque(maxlen=RATE_MESSAGES)
     candidates = 0
@@ -225,23 +242,43 @@ async def _read(
             recent.append(now)
             if isinstance(parsed, Offer):
                 candidates = 0
-        try:
-            await _act(context, leg, page, parsed, await current())
-        except Exception as error:
-            known = errors.describe(error)
-            if known is None:
-                log.exception("message_failed", kind=parsed.type)
-                known = (500, "internal", "Something went wrong here; nothing of yours is lost.", {})
-            await page.send(_error(known[1], known[2], re=parsed.type, details=dict(known[3])))
+        if isinstance(parsed, Offer | Candidate):
+            await waiting.put(parsed)
+        else:
+            await act(parsed)
 
 
-async def _act(
-    context: Context, leg: Leg, page: Page, message: Offer | Candidate | Chat | Camera | Ping, session: Session | None
+async def _act_or_say_why(
+    context: Context,
+    leg: Leg,
+    page: Page,
+    message: Message,
+    current: Callable[[], Awaitable[Session | None]],
+    asked: str,
 ) -> None:
+    try:
+        if isinstance(message, Ping):
+            await page.send({"type": "pong"})
+        elif isinstance(message, Candidate) and calling.offered(context.desk, message.call, leg, asked):
+            # A browser sends dozens of them: the offer before them asked the database whether this page may.
+            await _add_candidate(context.desk, leg, message)
+        else:
+            await _act(context, leg, page, message, await current())
+    except Exception as error:
+        known = errors.describe(error)
+        if known is None:
+            log.exception("message_failed", kind=message.type)
+            known = (500, "internal", "Something went wrong here; nothing of yours is lost.", {})
+        await page.send(_error(known[1], known[2], re=message.type, details=dict(known[3])))
+
+
+async def _add_candidate(desk: Desk, leg: Leg, message: Candidate) -> None:
+    if message.candidate is not None and message.candidate.candidate:
+        await calling.add_candidate(desk, leg, message.call, message.candidate.model_dump())
+
+
+async def _act(context: Context, leg: Leg, page: Page, message: Message, session: Session | None) -> None:
     desk = context.desk
-    if isinstance(message, Ping):
-        await page.send({"type": "pong"})
-        return
     if session is None:
         raise ApiError(409, "no_case", "You have no citizen at the moment.")
     match message:
@@ -249,8 +286,8 @@ async def _act(
             sdp = await calling.answer(desk, session, leg, message.call, message.sdp)
             await page.send({"type": "answer", "call": message.call, "attempt": message.attempt, "sdp": sdp})
         case Candidate():
-            if message.candidate is not None and message.candidate.candidate:
-                await calling.add_candidate(desk, session, leg, message.call, message.candidate.model_dump())
+            calling.require_call(session, message.call)
+            await _add_candidate(desk, leg, message)
         case Camera():
             if leg is Leg.APPLICANT:
                 await watching.camera_told(desk, session, message.call, message.label, message.resizes)

@@ -55,20 +55,25 @@ def _await_legs(desk: Desk, session: Session) -> Change | None:
 
 async def answer(desk: Desk, session: Session, leg: Leg, call: str, sdp: str) -> str:
     """Answer the offer of one end. Raises DomainError call_unknown, MediaError."""
-    _require_call(session, call)
+    require_call(session, call)
     desk.presence.calls[call] = session.id
     who = session.id if leg is Leg.APPLICANT else session.operator_id
     desk.presence.offered[call, leg] = offer_topic(leg, who or "")
     return await desk.media.answer(call, leg, sdp)
 
 
-async def add_candidate(desk: Desk, session: Session, leg: Leg, call: str, candidate: Mapping[str, Any]) -> None:
-    """Raises DomainError call_unknown, MediaError."""
-    _require_call(session, call)
+def offered(desk: Desk, call: str, leg: Leg, topic: str) -> bool:
+    """Whether the page that hears this topic offered for this end of a call that goes on (``end_call`` forgets it)."""
+    return desk.presence.offered.get((call, leg)) == topic
+
+
+async def add_candidate(desk: Desk, leg: Leg, call: str, candidate: Mapping[str, Any]) -> None:
+    """Of a page that may: ``offered``, or ``require_call``. Raises MediaError."""
     await desk.media.add_candidate(call, leg, candidate)
 
 
-def _require_call(session: Session, call: str) -> None:
+def require_call(session: Session, call: str) -> None:
+    """Raises DomainError call_unknown."""
     if session.state not in HELD or session.call_id != call:
         raise DomainError("call_unknown", "That call is not, or no longer, going on.")
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from server.event_loop import new_event_loop
 from server.media.embedded import EmbeddedMedia
 from server.media.messages import pack, pack_frames, unpack
 from server.ports import Leg, MediaError, RecordingPlan
@@ -24,15 +25,6 @@ MOST_AT_ONCE = 256  # requests in work
 MOST_UNREAD = 1 << 20  # bytes that a server which stands still has not read; no heartbeat is added to them
 
 log = logging.getLogger(__name__)
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's, which takes a sixth less per packet, where it is made for the platform."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 class Node:

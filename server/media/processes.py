@@ -82,6 +82,10 @@ class MediaProcesses:
         """Process ids of all that live, those that only wait for their last call too."""
         return [one.pid for one in (*self._processes.values(), *self._leaving) if one.alive and one.pid]
 
+    def can_carry(self) -> bool:
+        """See server.ports.Carrying."""
+        return self._able.is_set()
+
     # --- the port ----------------------------------------------------------------------------------
 
     async def answer(self, call: str, leg: Leg, sdp: str) -> str:

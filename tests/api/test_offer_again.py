@@ -117,3 +117,49 @@ async def test_media_is_renewed_whenever_it_is_told(house: House) -> None:
         media.renewed.clear()
     assert not following.done()
     following.cancel()
+
+
+class Waiting(FakeMedia):
+    """Media whose processes are still coming up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = asyncio.Event()
+
+    async def answer(self, call: str, leg: Leg, sdp: str) -> str:
+        await self.up.wait()
+        return await super().answer(call, leg, sdp)
+
+    def can_carry(self) -> bool:
+        return self.up.is_set()
+
+
+async def test_an_offer_that_waits_for_a_media_process_holds_no_other_message(house: House) -> None:
+    applicant, operator, call = await house.in_call()
+    house.desk.media = media = Waiting()
+    await applicant.send(type="offer", call=call, sdp="v=0\r\n", attempt=2)
+    await applicant.send(type="candidate", call=call, candidate={"candidate": "candidate:1"})
+    await applicant.send(type="chat", text="Are you there?", client_id="1")
+    while not (await operator.until("in_call"))["messages"]:
+        pass
+    assert (await applicant.ask("GET", "/readyz", 503))["ready"] is False
+    assert media.candidates == []
+    media.up.set()
+    assert (await applicant.receive("answer"))["attempt"] == 2
+    while not media.candidates:
+        await asyncio.sleep(0)
+    assert (await applicant.ask("GET", "/readyz"))["ready"] is True
+
+
+async def test_candidates_of_a_call_that_is_over_are_refused(house: House) -> None:
+    applicant, operator, call = await house.in_call()
+    candidate = {"type": "candidate", "call": call, "candidate": {"candidate": "candidate:1"}}
+    for person in (applicant, operator):
+        await person.send(**candidate)
+    await operator.send(type="candidate", call="another", candidate={"candidate": "candidate:1"})
+    assert (await operator.receive("error"))["code"] == "call_unknown"
+    assert [leg for _, leg, _ in house.media.candidates] == [Leg.APPLICANT, Leg.OPERATOR]
+    await applicant.ask("POST", "/api/session/leave")
+    await applicant.send(**candidate)
+    assert (await applicant.receive("error"))["code"] == "call_unknown"
+    assert len(house.media.candidates) == 2
