@@ -21,7 +21,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from bench.rows import Row, result_row
 from server.media.processes import MediaProcesses
-from server.ports import Leg, RecordingPlan
+from server.ports import PAIR, Leg, RecordingPlan
 
 ROOT = Path(__file__).parents[1]
 HOW = "make bench ONLY=media_soak"
@@ -55,7 +55,7 @@ async def _join(media: MediaProcesses, call: str, leg: Leg) -> RTCPeerConnection
 async def _call(media: MediaProcesses, number: int, folder: Path) -> None:
     call = f"call {number}"
     await media.record(call, RecordingPlan(folder, f"s{number}", bytes(32)))
-    peers = await asyncio.gather(*(_join(media, call, leg) for leg in Leg))
+    peers = await asyncio.gather(*(_join(media, call, leg) for leg in PAIR))
     await media.stop_recording(call)
     await media.close(call)
     await asyncio.gather(*(peer.close() for peer in peers))

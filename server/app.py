@@ -40,7 +40,7 @@ from server.media.call_recording import segment_files
 from server.media.playback import SealedRecordings
 from server.media.processes import MediaProcesses
 from server.media.sealed import NotASealedFile, verify
-from server.ports import Carrying, CheckUnavailable, Conflict, Leg, LegEvent, Media, Registry, Timer
+from server.ports import ENDS, Carrying, CheckUnavailable, Conflict, LegEvent, Media, Registry, Timer
 from server.proofing import DomainError, State
 from server.registry import HttpAccess, HttpRegistry, LocalRegistry, RegistrySetUp
 from server.settings import Profile, ProfileRefused, Settings
@@ -147,7 +147,7 @@ def recordings(settings: Settings, session_id: str) -> list[dict[str, Any]]:
     """What the seals of each recorded segment of a session say, in the order of recording, one end after the other."""
     folder = settings.data_dir / "recordings"
     found: list[dict[str, Any]] = []
-    for leg in Leg:
+    for leg in ENDS:
         previous: str | None = None
         for path in segment_files(folder, session_id, leg):
             found.append(_verdict(path, previous))

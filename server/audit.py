@@ -57,6 +57,13 @@ CATALOGUE: Mapping[str, str] = {
     "recording_failed": "A recording could not be written: code.",
     "supervisor_joined": "A supervisor began to watch the call: actor, call.",
     "supervisor_left": "A supervisor watches the call no more: actor.",
+    "interpreter_invited": "The operator asked an interpreter into the call: interpreter, call, language.",
+    "interpreter_signed_in": "An interpreter's link was used: interpreter.",
+    "interpreter_agreed": "The applicant agreed to the interpreter: interpreter.",
+    "interpreter_bound": "The interpreter agreed to her duties: interpreter, duty_version.",
+    "interpreter_joined": "The interpreter's picture and sound are connected: interpreter, call.",
+    "interpreter_left": "The interpreter's connection was lost: interpreter, reason.",
+    "interpreter_ended": "The interpreter's part is over: interpreter, by (operator, applicant, interpreter, call).",
     "operator_added": "An operator was created or given a new sign-in link: operator, role.",
     "signed_in": "An operator signed in: operator.",
     "sign_in_failed": "A sign-in link was refused: code.",
@@ -70,7 +77,7 @@ CATALOGUE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, before it is stored. ``actor``: applicant, operator:<id>, system."""
+    """Something that happened, before it is stored. ``actor``: applicant, operator:<id>, interpreter:<id>, system."""
 
     stream: str
     kind: str

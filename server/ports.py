@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from server.audit import Event, StoredEvent
-from server.proofing import Operator, Session
+from server.proofing import Interpreter, Operator, Session
 from verification.contract import (
     CheckResult,
     Comparison,
@@ -28,10 +28,42 @@ from verification.contract import (
 
 
 class Leg(StrEnum):
-    """The two ends of a call."""
+    """The connections of a call: of the two that it is between, of an interpreter, and three that only receive."""
 
     APPLICANT = "applicant"
     OPERATOR = "operator"
+    INTERPRETER = "interpreter"
+    APPLICANT_SIDE = "applicant_side"
+    """A second connection of the applicant's page."""
+    OPERATOR_SIDE = "operator_side"
+    INTERPRETER_SIDE = "interpreter_side"
+
+
+PAIR = (Leg.APPLICANT, Leg.OPERATOR)
+"""Between whom the call is."""
+ENDS = (*PAIR, Leg.INTERPRETER)
+"""Who sends, and so is recorded."""
+RECEIVES: Mapping[Leg, Leg] = MappingProxyType(
+    {
+        Leg.APPLICANT: Leg.OPERATOR,
+        Leg.OPERATOR: Leg.APPLICANT,
+        Leg.INTERPRETER: Leg.APPLICANT,
+        Leg.APPLICANT_SIDE: Leg.INTERPRETER,
+        Leg.OPERATOR_SIDE: Leg.INTERPRETER,
+        Leg.INTERPRETER_SIDE: Leg.OPERATOR,
+    }
+)
+"""Connection -> whose picture and sound it gets: one of each, as every connection carries one of each."""
+SIDE: Mapping[Leg, Leg] = MappingProxyType(
+    {
+        Leg.APPLICANT: Leg.APPLICANT_SIDE,
+        Leg.OPERATOR: Leg.OPERATOR_SIDE,
+        Leg.INTERPRETER: Leg.INTERPRETER_SIDE,
+    }
+)
+"""An end -> the second connection of its page. What that sends goes nowhere."""
+INTERPRETED = (Leg.INTERPRETER, *SIDE.values())
+"""What is there because of an interpreter."""
 
 
 # --- media -----------------------------------------------------------------------------------------
@@ -142,9 +174,10 @@ class Recordings(Protocol):
 
 
 class Media(Protocol):
-    """Carries a call between two browsers and lets the server look at what it received.
+    """Carries a call between browsers and lets the server look at what it received.
 
-    A room is a call's id. A new offer on a leg that is already there replaces that leg (reconnect).
+    A room is a call's id. A new offer on a leg that is already there replaces that leg (reconnect). What an end
+    sends goes to every connection that RECEIVES it.
     """
 
     async def answer(self, call: str, leg: Leg, sdp: str) -> str:
@@ -171,7 +204,7 @@ class Media(Protocol):
         """Changes of all legs, in order, for the one task that listens. Bounded: oldest are dropped."""
 
     async def record(self, call: str, plan: RecordingPlan) -> None:
-        """Keep both legs' sound and picture from now on, each connection as the next segment of its leg's chain.
+        """Keep every end's sound and picture from now on, each connection as the next segment of its leg's chain.
 
         LegEvents tell ``recording`` for each segment that begins, and ``recording_failed`` when one cannot be
         written (the call must not go on then). Segments of an earlier process are continued. Repeating it is harmless.
@@ -181,8 +214,11 @@ class Media(Protocol):
     async def stop_recording(self, call: str) -> list[RecordedSegment]:
         """Seal and close the segments; all that were written since ``record``, by leg and in order. Empty if none."""
 
+    async def hang_up(self, call: str, leg: Leg) -> None:
+        """End one connection, and the segment that is recorded of it; no event tells it. Idempotent."""
+
     async def close(self, call: str) -> None:
-        """End both legs and free everything. Idempotent."""
+        """End every connection and free everything. Idempotent."""
 
     async def aclose(self) -> None: ...
 
@@ -582,6 +618,22 @@ class Store(Protocol):
 
     async def sessions_of(self, operator_id: str) -> list[Session]:
         """Sessions now held by this operator (matched, in_call, suspended, deciding, or in wrap-up)."""
+
+    async def add_interpreter(
+        self, interpreter: Interpreter, link_sha256: str, link_expires: datetime, *events: Event
+    ) -> None:
+        """Raises Conflict when the session has one who has not ended."""
+
+    async def redeem_interpreter(self, link_sha256: str, token_sha256: str, now: datetime) -> Interpreter | None:
+        """Use a one-time link up and open her sign-in, in one transaction; None if used, expired, unknown, ended."""
+
+    async def interpreter_by_token(self, token_sha256: str) -> Interpreter | None: ...
+
+    async def interpreters(self, session_id: str) -> list[Interpreter]:
+        """All who were ever asked into a call of this session, oldest first."""
+
+    async def save_interpreter(self, interpreter: Interpreter, *events: Event) -> Interpreter:
+        """Her answers and her end, if the stored version is hers still; returned with version + 1. Raises Conflict."""
 
     async def last_rejection(self, person: str) -> datetime | None:
         """When the latest sealed rejection of this person (Session.person) was made."""

@@ -123,6 +123,36 @@ class Operator:
     """The call is over; the operator finishes the record."""
 
 
+INTERPRETED_LANGUAGES = ("kazakh_sign", "russian_sign", "english", "turkish", "chinese", "uzbek", "uyghur", "other")
+"""Between which and the operator's language an interpreter can be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A third person in one call: asked for by its operator, agreed to by the applicant. ``version`` counts changes."""
+
+    id: str
+    session_id: str
+    call_id: str
+    name: str
+    language: str
+    invited_by: str
+    invited_at: datetime
+    version: int = 1
+    agreed: bool | None = None
+    """The applicant's answer; None: she has not answered yet."""
+    duty_version: str = ""
+    """The text on confidentiality that the interpreter agreed to."""
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    """operator, applicant, interpreter, call"""
+
+    @property
+    def admitted(self) -> bool:
+        """She may see, hear and speak."""
+        return self.ended_at is None and self.agreed is True and self.duty_version != ""
+
+
 class DecisionOutcome(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"

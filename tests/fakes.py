@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from server.ports import (
+    PAIR,
     AskedFeature,
     CertificateOrder,
     CertificateProfile,
@@ -154,6 +155,7 @@ class FakeMedia:
         self.candidates: list[tuple[str, Leg, Mapping[str, Any]]] = []
         self.keyframes: list[tuple[str, Leg]] = []
         self.closed: list[str] = []
+        self.hung_up: list[tuple[str, Leg]] = []
         self.recordings: dict[str, RecordingPlan] = {}
         """Calls that are being recorded."""
         self.disk_full = False
@@ -206,7 +208,12 @@ class FakeMedia:
         plan = self.recordings.pop(call, None)
         if plan is None:
             return []
-        return [RecordedSegment(leg, 1, plan.folder / f"{call}-{leg}-1", "0" * 64, 1000) for leg in Leg]
+        return [RecordedSegment(leg, 1, plan.folder / f"{call}-{leg}-1", "0" * 64, 1000) for leg in PAIR]
+
+    async def hang_up(self, call: str, leg: Leg) -> None:
+        self.hung_up.append((call, leg))
+        self._answered.discard((call, leg))
+        self._connected.discard((call, leg))
 
     async def close(self, call: str) -> None:
         self.closed.append(call)

@@ -15,7 +15,7 @@ from server.consultation.desk import RecordingRule
 from server.media.playback import SealedRecordings
 from server.media.recorder import WebmTrack
 from server.media.sealed import SealedWriter, verify
-from server.ports import Leg, RecordedSegment, RecordingPlan
+from server.ports import PAIR, Leg, RecordedSegment, RecordingPlan
 from tests.fakes import NOON, FakeMedia
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class RecordingMedia(FakeMedia):
         began = self._began.pop(call)
         seconds = (self._house.clock.now() - began).total_seconds()
         made = []
-        for leg in Leg:
+        for leg in PAIR:
             chain = write_segment(
                 plan.folder, plan.session, leg, seconds=seconds, began=began, previous=plan.previous, key=plan.key
             )

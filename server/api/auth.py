@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from server.api.errors import ApiError
-from server.consultation.applying import token_digest
-from server.consultation.desk import Desk
-from server.proofing import Operator, Session
+from server.consultation.desk import Desk, token_digest
+from server.proofing import Interpreter, Operator, Session
 
 APPLICANT_COOKIE = "betpe_applicant"
 OPERATOR_COOKIE = "betpe_operator"
-PATHS = {APPLICANT_COOKIE: "/api/session", OPERATOR_COOKIE: "/api/operator"}
+INTERPRETER_COOKIE = "betpe_interpreter"
+PATHS = {APPLICANT_COOKIE: "/api/session", OPERATOR_COOKIE: "/api/operator", INTERPRETER_COOKIE: "/api/interpreter"}
 DAY = 86_400
 
 
@@ -58,3 +58,12 @@ async def operator_of(request: web.Request, desk: Desk) -> Operator:
     if operator is None:
         raise _not_signed_in()
     return operator
+
+
+async def interpreter_of(request: web.Request, desk: Desk) -> Interpreter:
+    """The interpreter whom the cookie signs in. Raises ApiError not_signed_in."""
+    token = request.cookies.get(INTERPRETER_COOKIE, "")
+    interpreter = await desk.store.interpreter_by_token(token_digest(token)) if 0 < len(token) < 200 else None
+    if interpreter is None:
+        raise _not_signed_in()
+    return interpreter

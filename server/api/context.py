@@ -10,7 +10,7 @@ from aiohttp import web
 
 from server.api.errors import ApiError
 from server.consultation.desk import Desk
-from server.proofing import Operator, Session
+from server.proofing import Interpreter, Operator, Session
 
 B = TypeVar("B")
 
@@ -45,6 +45,7 @@ class Context:
     session: Session | None
     operator: Operator | None
     body: Any
+    interpreter: Interpreter | None = None
 
     @property
     def applicant(self) -> Session:
@@ -59,6 +60,13 @@ class Context:
         if self.operator is None:
             raise ApiError(401, "not_signed_in", "You are not signed in, or the sign-in has ended.")
         return self.operator
+
+    @property
+    def third(self) -> Interpreter:
+        """The signed-in interpreter; the route's role guarantees it."""
+        if self.interpreter is None:
+            raise ApiError(401, "not_signed_in", "You are not signed in, or the sign-in has ended.")
+        return self.interpreter
 
     def parsed(self, kind: type[B]) -> B:
         """The validated body."""

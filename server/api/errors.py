@@ -43,6 +43,8 @@ STATUS: Mapping[str, int] = {
     "override_reason_needed": 422,
     "pause_reason_unknown": 422,
     "step_unknown": 422,
+    "interpreter_name_needed": 422,
+    "interpreter_language_unknown": 422,
     "feature_unknown": 422,
     "issuance_interrupted": 503,
     "retry_later": 429,

@@ -76,6 +76,19 @@ class FeatureAnswer(Body):
     answer: Literal["confirmed", "denied", "not_seen"]
 
 
+class InviteInterpreter(Body):
+    name: str = Field(min_length=1, max_length=80)
+    language: str = Field(max_length=40)
+
+
+class AnswerInterpreter(Body):
+    agree: bool
+
+
+class BindInterpreter(Body):
+    duty_version: str = Field(max_length=40)
+
+
 class Release(Body):
     reason: Literal["applicant_absent", "technical", "other"]
 
@@ -97,6 +110,8 @@ class Offer(Body):
     sdp: str = Field(max_length=SDP_BYTES)
     attempt: int = Field(0, ge=0, le=1_000_000)
     """The page's own count of its offers; the answer names it, so that none is taken for that of another offer."""
+    side: bool = False
+    """Of the page's second connection (server.ports.SIDE)."""
 
 
 class CandidateInit(BaseModel):
@@ -112,6 +127,7 @@ class Candidate(Body):
     type: Literal["candidate"]
     call: str = Field(max_length=64)
     candidate: CandidateInit | None
+    side: bool = False
 
 
 class Chat(Body):

@@ -26,7 +26,8 @@ from server.consultation import calling, challenging, deciding, examining, opera
 from server.proofing import Availability, DecisionOutcome, DomainError, Operator, Session
 
 
-async def _snapshot(context: Context) -> dict[str, Any]:
+async def operator_answer(context: Context) -> dict[str, Any]:
+    """Her panel as it stands."""
     operator = await context.desk.store.operator(context.staff.id)
     return await views.operator_snapshot(context.desk, operator or context.staff)
 
@@ -48,16 +49,16 @@ async def sign_out(context: Context) -> web.StreamResponse:
 
 
 async def get_operator(context: Context) -> Mapping[str, Any]:
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def set_availability(context: Context) -> Mapping[str, Any]:
     asked = context.parsed(SetAvailability)
     await operating.set_availability(context.desk, context.staff.id, Availability(asked.availability), asked.reason)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
-async def _live_case(context: Context) -> tuple[Operator, Session]:
+async def live_case(context: Context) -> tuple[Operator, Session]:
     """The case whose call is this operator's now. Raises DomainError no_case, call_over."""
     session = await operating.case_in_hand(context.desk, context.staff.id)
     if operating.is_over_for(session, context.staff):
@@ -67,85 +68,85 @@ async def _live_case(context: Context) -> tuple[Operator, Session]:
 
 async def record_step(context: Context) -> Mapping[str, Any]:
     asked = context.parsed(RecordStep)
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await deciding.record_step(context.desk, session, operator.id, asked.step, asked.outcome, asked.note)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def compare(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await deciding.compare(context.desk, session, operator.id)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def still(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await deciding.capture_still(context.desk, session, operator.id)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def start_challenge(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await challenging.start(context.desk, session, operator.id, context.parsed(StartChallenge).needs)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def stop_challenge(context: Context) -> Mapping[str, Any]:
-    _, session = await _live_case(context)
+    _, session = await live_case(context)
     await challenging.stop(context.desk, session.id)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def start_tilt(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await challenging.start_tilt(context.desk, session, operator.id)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def pick_features(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await examining.begin(context.desk, session, operator.id)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def feature_still(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await examining.capture(context.desk, session, operator.id, context.parsed(FeatureStill).feature)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def answer_feature(context: Context) -> Mapping[str, Any]:
     asked = context.parsed(FeatureAnswer)
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await examining.answer(context.desk, session, operator.id, asked.feature, asked.answer)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def decide(context: Context) -> Mapping[str, Any]:
     asked = context.parsed(Decide)
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     outcome = DecisionOutcome(asked.outcome)
     await deciding.decide(
         context.desk, session, operator.id, outcome, asked.reason_code, asked.note, asked.override_reason
     )
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def undo(context: Context) -> Mapping[str, Any]:
     session = await operating.case_in_hand(context.desk, context.staff.id)
     await deciding.undo(context.desk, session, context.staff.id)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def release(context: Context) -> Mapping[str, Any]:
-    operator, session = await _live_case(context)
+    operator, session = await live_case(context)
     await calling.release(context.desk, session.id, f"operator:{operator.id}", context.parsed(Release).reason)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def wrap_up(context: Context) -> Mapping[str, Any]:
     await operating.wrap_up(context.desk, context.staff.id, context.parsed(WrapUp).note)
-    return await _snapshot(context)
+    return await operator_answer(context)
 
 
 async def get_image(context: Context) -> web.StreamResponse:

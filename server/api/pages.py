@@ -15,8 +15,9 @@ PAGES = {
     "/operator.html": "operator.html",
     "/operator": "operator.html",
     "/records.html": "records.html",
+    "/interpreter.html": "interpreter.html",
 }
-FOLDERS = ("applicant", "operator", "records", "shared", "styles", "locales", "vendor", "pictures")
+FOLDERS = ("applicant", "operator", "records", "interpreter", "shared", "styles", "locales", "vendor", "pictures")
 
 POLICY = "; ".join(
     (

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from server.api.context import Context
 from server.api.errors import ApiError
 from server.consultation.applying import CONSENT_VERSION, LANGUAGES, PURPOSES
-from server.proofing import PAUSE_REASONS, REFER_REASONS, REJECT_REASONS, STEPS
+from server.proofing import INTERPRETED_LANGUAGES, PAUSE_REASONS, REFER_REASONS, REJECT_REASONS, STEPS
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -33,6 +33,7 @@ async def service(context: Context) -> Mapping[str, Any]:
         "refer_reasons": list(REFER_REASONS),
         "pause_reasons": list(PAUSE_REASONS),
         "steps": list(STEPS),
+        "interpreted_languages": list(INTERPRETED_LANGUAGES),
         "required_checks": list(context.desk.policy.rules),
         "ice_servers": known.ice_servers(),
         "ice_policy": known.ice_policy,

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from server.api import applicant, auth, models, operator, public, records, signalling, supervisor
+from server.api import applicant, auth, interpreter, models, operator, public, records, signalling, supervisor
 from server.api.context import DESK, SERVICE, Context, Handler, private
 from server.api.errors import ApiError
 from server.proofing import CALL_ROLES
@@ -24,6 +24,8 @@ class Access(StrEnum):
     APPLICANT = "applicant"
     OPERATOR = "operator"
     """Who takes calls: operators and supervisors."""
+    INTERPRETER = "interpreter"
+    """Who was asked into one call, and nothing else."""
     STAFF = "staff"
     """Everybody with an operator's sign-in, auditors too."""
 
@@ -43,6 +45,7 @@ class Route:
 
 
 APPLICANT, OPERATOR, PUBLIC, STAFF = Access.APPLICANT, Access.OPERATOR, Access.PUBLIC, Access.STAFF
+INTERPRETER = Access.INTERPRETER
 RECORD = "/api/operator/records/{session:[A-Za-z0-9_-]{1,64}}"
 
 ROUTES: tuple[Route, ...] = (
@@ -84,6 +87,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("POST", "/api/session/issuance/saved", applicant.saved, APPLICANT, models.Nothing, "The key file is saved"),
     Route("POST", "/api/session/issuance/revoke", applicant.revoke, APPLICANT, models.Revoke, "Revoke what was issued"),
+    Route(
+        "POST",
+        "/api/session/interpreter",
+        interpreter.answer_citizen,
+        APPLICANT,
+        models.AnswerInterpreter,
+        "Agree to the interpreter, or not any more",
+    ),
     Route("GET", "/api/session/ws", signalling.applicant_socket, APPLICANT, None, "The page's WebSocket"),
     Route("POST", "/api/operator/sign-in", operator.sign_in, PUBLIC, models.SignIn, "Use a one-time link"),
     Route("POST", "/api/operator/sign-out", operator.sign_out, STAFF, models.Nothing, "Sign out"),
@@ -125,13 +136,29 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/api/operator/case/decision/undo", operator.undo, OPERATOR, models.Nothing, "Take the decision back"
     ),
+    Route(
+        "POST",
+        "/api/operator/case/interpreter",
+        interpreter.invite,
+        OPERATOR,
+        models.InviteInterpreter,
+        "Ask an interpreter into the call",
+    ),
+    Route("POST", "/api/operator/case/interpreter/end", interpreter.dismiss, OPERATOR, models.Nothing, "End her part"),
+    Route("POST", "/api/interpreter/sign-in", interpreter.sign_in, PUBLIC, models.SignIn, "Use a one-time link"),
+    Route("GET", "/api/interpreter", interpreter.get_interpreter, INTERPRETER, None, "Her part as it stands"),
+    Route(
+        "POST", "/api/interpreter/bind", interpreter.bind, INTERPRETER, models.BindInterpreter, "Agree to her duties"
+    ),
+    Route("POST", "/api/interpreter/leave", interpreter.leave, INTERPRETER, models.Nothing, "Leave the call"),
+    Route("GET", "/api/interpreter/ws", signalling.interpreter_socket, INTERPRETER, None, "Her page's WebSocket"),
     Route("POST", "/api/operator/case/release", operator.release, OPERATOR, models.Release, "Give back to the queue"),
     Route("POST", "/api/operator/case/wrap-up", operator.wrap_up, OPERATOR, models.WrapUp, "Finish the record"),
     Route("GET", "/api/operator/case/images/{sha256:[0-9a-f]{64}}", operator.get_image, OPERATOR, None, "A picture"),
     Route("GET", "/api/operator/calls", supervisor.get_calls, STAFF, None, "Calls that a supervisor may watch"),
     Route(
         "GET",
-        "/api/operator/calls/{session:[A-Za-z0-9_-]{1,64}}/{leg:applicant|operator}",
+        "/api/operator/calls/{session:[A-Za-z0-9_-]{1,64}}/{leg:applicant|operator|interpreter}",
         supervisor.watch,
         STAFF,
         None,
@@ -142,7 +169,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", RECORD + "/images/{sha256:[0-9a-f]{64}}", records.get_image, STAFF, None, "A picture kept"),
     Route(
         "GET",
-        RECORD + "/recordings/{leg:applicant|operator}/{number:[0-9]{1,4}}",
+        RECORD + "/recordings/{leg:applicant|operator|interpreter}/{number:[0-9]{1,4}}",
         records.get_segment,
         STAFF,
         None,
@@ -182,8 +209,9 @@ def _bind(route: Route) -> Any:
         staff = await auth.operator_of(request, desk) if route.access in (Access.OPERATOR, Access.STAFF) else None
         if route.access is Access.OPERATOR and staff is not None and staff.role not in CALL_ROLES:
             raise ApiError(403, "role_not_allowed", "Your role does not take calls.")
+        third = await auth.interpreter_of(request, desk) if route.access is Access.INTERPRETER else None
         body = await _body(request, route.request)
-        answer = await route.handler(Context(request, desk, request.app[SERVICE], session, staff, body))
+        answer = await route.handler(Context(request, desk, request.app[SERVICE], session, staff, body, third))
         if isinstance(answer, web.StreamResponse):  # itself a mapping, so it is asked for first
             return answer
         response = web.json_response(answer)
@@ -248,7 +276,12 @@ def openapi_document(version: str) -> dict[str, Any]:
             reference = {"$ref": f"#/components/schemas/{route.request.__name__}"}
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
         paths.setdefault(path, {})[route.method.lower()] = operation
-    cookies = {APPLICANT: auth.APPLICANT_COOKIE, OPERATOR: auth.OPERATOR_COOKIE, STAFF: auth.OPERATOR_COOKIE}
+    cookies = {
+        APPLICANT: auth.APPLICANT_COOKIE,
+        OPERATOR: auth.OPERATOR_COOKIE,
+        STAFF: auth.OPERATOR_COOKIE,
+        INTERPRETER: auth.INTERPRETER_COOKIE,
+    }
     document = {
         "openapi": "3.1.0",
         "info": {

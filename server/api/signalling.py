@@ -18,9 +18,9 @@ from server.api import errors
 from server.api.context import DESK, Context
 from server.api.errors import ApiError
 from server.api.models import MESSAGE, Camera, Candidate, Chat, Offer, Ping
-from server.consultation import applying, calling, operating, talking, views, watching
+from server.consultation import applying, calling, interpreting, operating, talking, views, watching
 from server.consultation.desk import Desk, offer_topic
-from server.ports import Leg
+from server.ports import INTERPRETED, SIDE, Leg
 from server.proofing import Session
 
 log = structlog.get_logger(__name__)
@@ -126,6 +126,30 @@ async def operator_socket(context: Context) -> web.StreamResponse:
     topics = (f"operator:{operator_id}", "queue")
     asked = offer_topic(Leg.OPERATOR, operator_id)
     return await _serve(context, Leg.OPERATOR, snapshot, current, opened, closed, topics, asked)
+
+
+async def interpreter_socket(context: Context) -> web.StreamResponse:
+    desk, interpreter_id, session_id = context.desk, context.third.id, context.third.session_id
+    pages = desk.presence.interpreters
+
+    async def current() -> Session | None:
+        one = await interpreting.living(desk, session_id)
+        return await desk.store.session(session_id) if one is not None and one.id == interpreter_id else None
+
+    async def snapshot() -> dict[str, Any]:
+        return await interpreting.snapshot(desk, context.third)
+
+    async def opened(page: Page) -> None:
+        earlier, pages[interpreter_id] = pages.get(interpreter_id), page
+        await say_goodbye(earlier, "opened_elsewhere")
+
+    async def closed(page: Page) -> None:
+        if pages.get(interpreter_id) is page:
+            del pages[interpreter_id]
+
+    asked = offer_topic(Leg.INTERPRETER, interpreter_id)
+    topics = (f"session:{session_id}",)
+    return await _serve(context, Leg.INTERPRETER, snapshot, current, opened, closed, topics, asked)
 
 
 async def _serve(
@@ -259,9 +283,9 @@ async def _act_or_say_why(
     try:
         if isinstance(message, Ping):
             await page.send({"type": "pong"})
-        elif isinstance(message, Candidate) and calling.offered(context.desk, message.call, leg, asked):
+        elif isinstance(message, Candidate) and calling.offered(context.desk, message.call, _seat(leg, message), asked):
             # A browser sends dozens of them: the offer before them asked the database whether this page may.
-            await _add_candidate(context.desk, leg, message)
+            await _add_candidate(context.desk, _seat(leg, message), message)
         else:
             await _act(context, leg, page, message, await current())
     except Exception as error:
@@ -270,6 +294,11 @@ async def _act_or_say_why(
             log.exception("message_failed", kind=message.type)
             known = (500, "internal", "Something went wrong here; nothing of yours is lost.", {})
         await page.send(_error(known[1], known[2], re=message.type, details=dict(known[3])))
+
+
+def _seat(leg: Leg, message: Offer | Candidate) -> Leg:
+    """Which of the page's connections it is about."""
+    return SIDE[leg] if message.side else leg
 
 
 async def _add_candidate(desk: Desk, leg: Leg, message: Candidate) -> None:
@@ -281,13 +310,21 @@ async def _act(context: Context, leg: Leg, page: Page, message: Message, session
     desk = context.desk
     if session is None:
         raise ApiError(409, "no_case", "You have no citizen at the moment.")
+    if leg is Leg.INTERPRETER and not isinstance(message, Offer | Candidate):
+        raise ApiError(403, "role_not_allowed", "An interpreter speaks in the call, and does nothing else.")
     match message:
         case Offer():
-            sdp = await calling.answer(desk, session, leg, message.call, message.sdp)
+            seat = _seat(leg, message)
+            answering = interpreting.answer if seat in INTERPRETED else calling.answer
+            sdp = await answering(desk, session, seat, message.call, message.sdp)
             await page.send({"type": "answer", "call": message.call, "attempt": message.attempt, "sdp": sdp})
         case Candidate():
-            calling.require_call(session, message.call)
-            await _add_candidate(desk, leg, message)
+            seat = _seat(leg, message)
+            if seat in INTERPRETED:
+                await interpreting.require_admitted(desk, session, message.call)
+            else:
+                calling.require_call(session, message.call)
+            await _add_candidate(desk, seat, message)
         case Camera():
             if leg is Leg.APPLICANT:
                 await watching.camera_told(desk, session, message.call, message.label, message.resizes)
@@ -303,5 +340,6 @@ async def close_pages(app: web.Application) -> None:
     """At the server's end: tell every page, so that it comes back by itself."""
     app[DESK].presence.applicants.clear()
     app[DESK].presence.operators.clear()
+    app[DESK].presence.interpreters.clear()
     pages = app[PAGES]
     await asyncio.gather(*(page.bye("server_stopping") for page in tuple(pages)))

@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from server.consultation.calling import end_call, match_all
-from server.consultation.desk import Change, Desk, change, iso, new_token, one_at_a_time, record, session_of
+from server.consultation.desk import (
+    Change,
+    Desk,
+    change,
+    iso,
+    new_token,
+    one_at_a_time,
+    record,
+    session_of,
+    token_digest,
+)
 from server.ports import RegistryUnavailable, Timer
 from server.proofing import FINAL, DomainError, Move, Session, State
 from verification.contract import CheckResult, Outcome, RegistryQuery, Side, SideReading
@@ -22,11 +32,6 @@ PURPOSES = ("first_eds", "renew_eds")
 CORRECTABLE = ("surname", "given_names", "patronymic")
 """What no check digit protects. Everything else is read again, never typed."""
 NAME_LENGTH = 100
-
-
-def token_digest(token: str) -> str:
-    """What the database knows a cookie or link by."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def join(desk: Desk, language: str, purpose: str, consent_version: str) -> tuple[Session, str]:

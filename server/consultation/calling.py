@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from server.consultation import watching
+from server.consultation import interpreting, watching
 from server.consultation.desk import Change, Desk, change, offer_topic, session_of
-from server.ports import Leg, LegEvent, Timer
+from server.ports import ENDS, PAIR, Leg, LegEvent, Timer
 from server.proofing import CALL_ROLES, HELD, Availability, DomainError, Move, Operator, Session, State
 
 MATCH_PRIORITY_LOST = 1
@@ -79,8 +79,11 @@ def require_call(session: Session, call: str) -> None:
 
 
 async def lost_first(desk: Desk, event: LegEvent) -> None:
-    """What cannot wait for a row to be written: the page of a lost end is asked for a new offer."""
-    if event.kind == "lost":
+    """What cannot wait for a row to be written: the page of a lost end is asked for a new offer.
+
+    It makes all its connections anew then, so it is asked for those alone that are an end's first.
+    """
+    if event.kind == "lost" and event.leg in ENDS:
         await desk.ask_offer(event.call, event.leg)
 
 
@@ -91,6 +94,9 @@ async def leg_changed(desk: Desk, event: LegEvent) -> Session | None:
     """
     session_id = desk.presence.calls.get(event.call)
     if session_id is None:
+        return None
+    if event.leg not in PAIR:
+        await interpreting.leg_changed(desk, session_id, event)
         return None
     if event.kind == "lost":
         desk.recorded.discard(event.call)  # until the next segment begins
@@ -195,6 +201,7 @@ async def end_call(desk: Desk, session: Session) -> None:
         desk.presence.legs.pop(session.call_id, None)
         desk.presence.calls.pop(session.call_id, None)
         await watching.forget(desk, session.id)
+        await interpreting.call_over(desk, session)
         for leg in Leg:
             topic = desk.presence.offered.pop((session.call_id, leg), "")
             desk.presence.lost.pop(topic, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ import structlog
 from server.adjudication import DEFAULT_POLICY, Policy
 from server.audit import SYSTEM, Event
 from server.ports import (
+    PAIR,
     Bus,
     Checker,
     Clock,
@@ -89,8 +91,11 @@ class Presence:
     """Session -> supervisor -> how she watches it (consultation.supervising.Watching)."""
 
     def others(self, session_id: str) -> list[str]:
-        """Roles of those who are in a session's call beside its two ends."""
+        """Roles of those who watch a session's call and send nothing."""
         return ["supervisor"] if self.watching.get(session_id) else []
+
+    interpreters: dict[str, object] = field(default_factory=dict)
+    """Interpreter -> her page."""
 
     offered: dict[tuple[str, Leg], str] = field(default_factory=dict)
     """End of a call -> the topic on which its page, which offered here, hears that it shall do so again."""
@@ -98,7 +103,7 @@ class Presence:
     """That topic -> the call to offer again for."""
 
     def both(self, call: str | None) -> bool:
-        return call is not None and len(self.legs.get(call, ())) == len(Leg)
+        return call is not None and self.legs.get(call, set()) >= set(PAIR)
 
 
 @dataclass(slots=True)
@@ -196,6 +201,11 @@ async def change(desk: Desk, session_id: str, make: Callable[[Session], Change |
 def new_token() -> str:
     """An opaque secret for a cookie or a link: 256 bits."""
     return secrets.token_urlsafe(32)
+
+
+def token_digest(token: str) -> str:
+    """What the database knows a cookie or link by."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def session_of(desk: Desk, session_id: str) -> Session:

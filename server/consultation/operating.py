@@ -7,9 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from server.audit import SYSTEM, Event
-from server.consultation.applying import token_digest
 from server.consultation.calling import match_all
-from server.consultation.desk import Change, Desk, change, new_token
+from server.consultation.desk import Change, Desk, change, new_token, token_digest
 from server.ports import Store
 from server.proofing import HELD, PAUSE_REASONS, Availability, DomainError, Operator, Role, Session
 

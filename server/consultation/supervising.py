@@ -38,6 +38,7 @@ async def calls(desk: Desk, viewer: Operator) -> list[dict[str, Any]]:
             "state": str(session.state),
             "language": session.language,
             "operator_name": names.get(session.operator_id or "", ""),
+            "interpreted": Leg.INTERPRETER in desk.presence.legs.get(session.call_id or "", ()),
             "call_started_at": iso(session.call_started_at) if session.call_started_at else None,
         }
         for session in found

@@ -34,10 +34,15 @@ MARKS = (
     "recording_failed",
     "supervisor_joined",
     "supervisor_left",
+    "interpreter_invited",
+    "interpreter_agreed",
+    "interpreter_joined",
+    "interpreter_left",
+    "interpreter_ended",
     "left",
 )
 """Kinds of audit events that are marked."""
-MARK_DATA = ("step", "outcome", "check", "code", "leg", "reason", "reason_code")
+MARK_DATA = ("step", "outcome", "check", "code", "leg", "reason", "reason_code", "by")
 """What of an event's data is shown with its mark."""
 
 

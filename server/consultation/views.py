@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from server.adjudication import Recommendation
-from server.consultation import deciding, examining
+from server.consultation import deciding, examining, interpreting
 from server.consultation.applying import can_confirm
 from server.consultation.desk import Desk, iso
 from server.consultation.operating import is_over_for
@@ -99,6 +99,7 @@ async def _applicant_call(desk: Desk, session: Session) -> dict[str, Any]:
         "peer_connected": Leg.OPERATOR in desk.presence.legs.get(session.call_id or "", ()),
         "recording": session.call_id in desk.recorded,
         "others": desk.presence.others(session.id),
+        "interpreter": await interpreting.view(desk, session),
     }
 
 
@@ -239,6 +240,7 @@ async def _case(desk: Desk, operator: Operator, session: Session) -> dict[str, A
         "operator_connected": Leg.OPERATOR in legs,
         "recording": session.call_id in desk.recorded,
         "others": desk.presence.others(session.id),
+        "interpreter": await interpreting.view(desk, session),
         "applicant_present": session.id in desk.presence.applicants,
         "attributes": dict(session.attributes),
         "corrections": dict(session.corrections),

@@ -12,7 +12,7 @@ from typing import Any
 from server.media.recorder import Recorder, Recording
 from server.media.sealed import NotASealedFile, verify
 from server.media.translator import Terminal
-from server.ports import Leg, RecordedSegment, RecordingPlan
+from server.ports import ENDS, Leg, RecordedSegment, RecordingPlan
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -29,7 +29,7 @@ def segment_files(folder: Path, session: str, leg: Leg) -> list[Path]:
 def newest_segments(plan: RecordingPlan) -> dict[Leg, int]:
     """The number of each leg's newest segment in the plan's folder, 0 where there is none. Reads the folder."""
     return {
-        leg: max((_number(path) for path in segment_files(plan.folder, plan.session, leg)), default=0) for leg in Leg
+        leg: max((_number(path) for path in segment_files(plan.folder, plan.session, leg)), default=0) for leg in ENDS
     }
 
 
@@ -42,7 +42,7 @@ def segments_after(
     """
     known = {(segment.leg, segment.number): segment for segment in sealed}
     found: list[RecordedSegment] = []
-    for leg in Leg:
+    for leg in ENDS:
         for path in segment_files(plan.folder, plan.session, leg):
             number = _number(path)
             if number <= before.get(leg, 0):
@@ -128,10 +128,10 @@ class _LegRecording:
 
 
 class CallRecording:
-    """Both legs of a call."""
+    """All ends of a call. Connections that only receive are passed over."""
 
     def __init__(self, recorder: Recorder, plan: RecordingPlan, tell: Callable[[Leg, str], None]) -> None:
-        self._legs = {leg: _LegRecording(recorder, plan, leg, tell) for leg in Leg}
+        self._legs = {leg: _LegRecording(recorder, plan, leg, tell) for leg in ENDS}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -144,10 +144,12 @@ class CallRecording:
         return recording
 
     def begin(self, leg: Leg, terminal: Terminal) -> None:
-        self._run(self._legs[leg].begin(terminal))
+        if leg in self._legs:
+            self._run(self._legs[leg].begin(terminal))
 
     def end(self, leg: Leg, terminal: Terminal) -> None:
-        self._run(self._legs[leg].end(terminal))
+        if leg in self._legs:
+            self._run(self._legs[leg].end(terminal))
 
     def _run(self, step: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(step)

@@ -16,7 +16,7 @@ from server.media.offers import read_candidate, read_offer
 from server.media.recorder import LEAST_FREE, Recorder
 from server.media.tap import Decoder, Tap
 from server.media.translator import StreamParameters, Terminal
-from server.ports import Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
+from server.ports import PAIR, RECEIVES, Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
 from verification.contract import Frame
 
 SILENCE = 3.0  # seconds without any datagram (media, reports or STUN) after which a leg is called silent
@@ -24,6 +24,7 @@ TICK = 0.5  # seconds between looks at a leg's counters
 CONNECT_DEADLINE = 20.0  # seconds from answer to media; a browser gives its ICE up after about 15 to 30
 MOST_EVENTS = 1024  # events kept for a listener that is late
 MOST_CANDIDATES = 64  # trickled, per leg
+LEAST_FOR_A_THIRD = 300_000  # bits per second of the pair's video whatever a third party's line takes: checks see it
 
 _log = logging.getLogger(__name__)
 
@@ -239,6 +240,12 @@ class EmbeddedMedia:
         recording = self._recordings.pop(call, None)
         return [] if recording is None else await recording.close()
 
+    async def hang_up(self, call: str, leg: Leg) -> None:
+        """See server.ports.Media.hang_up."""
+        state = self._leg(call, leg)
+        if state is not None and self._remove(state):
+            await self._close_leg(state)
+
     async def close(self, call: str) -> None:
         """See server.ports.Media.close."""
         await self.stop_recording(call)
@@ -261,13 +268,17 @@ class EmbeddedMedia:
     # --- what legs tell ----------------------------------------------------------------------------
 
     def leg_ready(self, state: _LegState) -> None:
-        """A leg's media can flow: join it to the other one, if that is there."""
+        """A leg's media can flow: join it to those who receive it and to whom it receives, where they are there."""
         legs = self._calls.get(state.call, {})
         if legs.get(state.leg) is not state or state.terminal is None:
             return
         for other in legs.values():
-            if other is not state and other.terminal is not None:
-                translator.connect(state.terminal, other.terminal)
+            if other.terminal is None:
+                continue
+            for sender, receiver in ((state, other), (other, state)):
+                if RECEIVES[receiver.leg] is sender.leg and sender.terminal and receiver.terminal:
+                    least = LEAST_FOR_A_THIRD if sender.leg in PAIR and receiver.leg not in PAIR else 0
+                    translator.carry(sender.terminal, receiver.terminal, least=least)
         self.tell(state, "connected")
         recording = self._recordings.get(state.call)
         if recording is not None:

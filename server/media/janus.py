@@ -20,7 +20,7 @@ from server.media.offers import read_candidate, read_offer
 from server.media.recorder import LEAST_FREE, Recorder
 from server.media.tap import Decoder, Tap
 from server.media.translator import StreamParameters, Terminal
-from server.ports import Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
+from server.ports import ENDS, RECEIVES, Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
 from verification.contract import Frame
 
 PLUGIN = "janus.plugin.betpecalls"
@@ -149,7 +149,7 @@ class JanusMedia:
                 self._on_event(call, leg, state, kind, message)
 
             state.handle = await self._client.attach(PLUGIN, on_event)
-            body = {"request": "join", "call": call, "leg": str(leg)}
+            body = {"request": "join", "call": call, "leg": str(leg), "receives": str(RECEIVES[leg])}
             answer = await self._client.message(state.handle, body, offer.sdp)
         except JanusUnavailable as error:
             self._remove(call, leg, state)
@@ -158,6 +158,9 @@ class JanusMedia:
         if answer is None:
             self._remove(call, leg, state)
             raise MediaError("media_offer_invalid", "The offer cannot be read.")
+        if self._calls.get(call, {}).get(leg) is not state:
+            await self._end(state, call, leg)
+            raise MediaError("media_superseded", "This connection was ended, or a newer offer took its place.")
         return answer
 
     async def _reconnect(self) -> None:
@@ -199,7 +202,7 @@ class JanusMedia:
                 connection = _TapConnection(self._network)
                 try:
                     connection.handle = await self._client.attach(PLUGIN, lambda kind, message: None)
-                    body = {"request": "tap", "call": call, "leg": str(leg)}
+                    body = {"request": "tap", "call": call, "receives": str(leg)}
                     answer = await self._client.message(connection.handle, body, await connection.peer.offer())
                     await connection.peer.accept(answer or "")
                     terminal = await connection.wait()
@@ -264,7 +267,7 @@ class JanusMedia:
 
     async def _begin(self, call: str, leg: Leg, state: _JanusLeg) -> None:
         recording = self._recordings.get(call)
-        if recording is None:
+        if recording is None or leg not in ENDS:
             return
         try:
             recording.begin(leg, await self._tapped(call, leg, state))
@@ -276,6 +279,13 @@ class JanusMedia:
         """See server.ports.Media.stop_recording."""
         recording = self._recordings.pop(call, None)
         return [] if recording is None else await recording.close()
+
+    async def hang_up(self, call: str, leg: Leg) -> None:
+        """See server.ports.Media.hang_up."""
+        state = self._calls.get(call, {}).get(leg)
+        if state is not None:
+            self._remove(call, leg, state)
+            await self._end(state, call, leg)
 
     async def close(self, call: str) -> None:
         """See server.ports.Media.close."""

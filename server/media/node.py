@@ -87,6 +87,8 @@ class Node:
                 [str(segment.leg), segment.number, str(segment.path), segment.chain, segment.size]
                 for segment in await media.stop_recording(call)
             ]
+        if what == "hang_up":
+            return await media.hang_up(call, Leg(message["leg"]))
         if what == "close":
             return await media.close(call)
         raise ValueError(f"unknown request {what!r}")

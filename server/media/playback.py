@@ -21,7 +21,7 @@ from server.media.live_view import LiveView
 from server.media.salvage import Hole, Piece, Second, salvage
 from server.media.sealed import NotASealedFile, Verification, read_header, segment_cipher, verify
 from server.media.webm_index import VOID, WebmIndex, padding
-from server.ports import KeptSegment, Leg
+from server.ports import ENDS, KeptSegment, Leg
 
 LOOK_AGAIN = 0.2  # seconds
 BROWSER_BLOCK = 32 * 1024  # bytes; Chromium looks at a stream in such blocks: what lies in an unfinished one waits
@@ -59,7 +59,7 @@ class SealedRecordings:
         """See server.ports.Recordings.segments."""
 
         def look() -> list[KeptSegment]:
-            return [self._look(path, leg).kept for leg in Leg for path in self._files(session, leg)]
+            return [self._look(path, leg).kept for leg in ENDS for path in self._files(session, leg)]
 
         return await asyncio.to_thread(look)
 

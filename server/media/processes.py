@@ -223,6 +223,14 @@ class MediaProcesses:
                 sealed = [RecordedSegment(Leg(leg), n, Path(path), chain, size) for leg, n, path, chain, size in found]
         return await asyncio.to_thread(segments_after, plan, before, sealed)
 
+    async def hang_up(self, call: str, leg: Leg) -> None:
+        """See server.ports.Media.hang_up."""
+        process = self._calls.get(call)
+        self._legs.get(call, set()).discard(leg)
+        if process is not None:
+            with contextlib.suppress(ConnectionError):
+                await process.ask("hang_up", call, leg=str(leg))
+
     async def close(self, call: str) -> None:
         """See server.ports.Media.close."""
         process = self._calls.get(call)

@@ -271,6 +271,10 @@ class Terminal:
         """Called when this browser cannot show what it is sent."""
         self.on_bitrate: Callable[[int], None] = _nothing_with
         """Called with the bits per second that this browser can take."""
+        self.source: Terminal | None = None
+        """Whose stream this browser gets."""
+        self._bounds: dict[Terminal, int] = {}
+        """Receiver of this browser's stream -> the bits per second that it can take."""
         self._by_ssrc: dict[int, tuple[Incoming, bool]] = {}
         self._by_payload_type: dict[int, tuple[Incoming, bool]] = {}
         for incoming in self.incoming.values():
@@ -387,6 +391,14 @@ class Terminal:
         if not self.closed and self._video_ssrc is not None:
             self._wire.send_rtcp(rtcp.allow_bitrate(self._ssrc, self._video_ssrc, bits_per_second))
 
+    def bound(self, receiver: Terminal, bits_per_second: int | None) -> None:
+        """What one receiver can take (None: it receives no more): the browser hears of the least that any can."""
+        if bits_per_second is None:
+            self._bounds.pop(receiver, None)
+        else:
+            self._bounds[receiver] = bits_per_second
+        self.allow_bitrate(min(self._bounds.values(), default=NO_CAP))
+
     def _repair(self) -> None:
         self._repair_timer = None
         reception = self.incoming["video"].reception
@@ -477,6 +489,8 @@ class Terminal:
                 timer.cancel()
         self.on_key_frame_wanted = _nothing
         self.on_bitrate = _nothing_with
+        self.source = None
+        self._bounds.clear()
         for incoming in self.incoming.values():
             incoming.outputs = ()
             incoming.taps = ()
@@ -492,24 +506,40 @@ def _nothing_with(bits_per_second: int) -> None:
 
 def connect(one: Terminal, other: Terminal) -> None:
     """Let two terminals see and hear each other, from a key frame on."""
-    for sender, receiver in ((one, other), (other, one)):
-        for kind in KINDS:
-            sender.incoming[kind].outputs = (receiver.outgoing[kind],)
-        receiver.on_key_frame_wanted = sender.request_key_frame
-        receiver.on_bitrate = sender.allow_bitrate
-        sender.allow_bitrate(NO_CAP)
-        sender.request_key_frame()
+    carry(one, other)
+    carry(other, one)
+
+
+def carry(sender: Terminal, receiver: Terminal, *, least: int = 0) -> None:
+    """Let one terminal see and hear the other from a key frame on, in place of whom it saw before.
+
+    ``least``: bits per second below which this receiver's line does not bring the sender; beyond that, what it gets
+    breaks up, and nobody else's picture does.
+    """
+    if receiver.source is not None:
+        _leave(receiver.source, receiver)
+    for kind in KINDS:
+        sender.incoming[kind].outputs = (*sender.incoming[kind].outputs, receiver.outgoing[kind])
+    receiver.source = sender
+    receiver.on_key_frame_wanted = sender.request_key_frame
+    receiver.on_bitrate = lambda bits: sender.bound(receiver, max(bits, least))
+    sender.bound(receiver, NO_CAP)
+    sender.request_key_frame()
 
 
 def part(one: Terminal, other: Terminal) -> None:
-    """Undo ``connect``: neither sends to the other any more."""
+    """Neither sends to the other any more."""
     for sender, receiver in ((one, other), (other, one)):
-        for kind in KINDS:
-            incoming = sender.incoming[kind]
-            outgoing = receiver.outgoing[kind]
-            if outgoing in incoming.outputs:
-                incoming.outputs = tuple(output for output in incoming.outputs if output is not outgoing)
-                outgoing.leave()
-        if receiver.on_key_frame_wanted == sender.request_key_frame:
-            receiver.on_key_frame_wanted = _nothing
-            receiver.on_bitrate = _nothing_with
+        if receiver.source is sender:
+            _leave(sender, receiver)
+
+
+def _leave(sender: Terminal, receiver: Terminal) -> None:
+    for kind in KINDS:
+        incoming, outgoing = sender.incoming[kind], receiver.outgoing[kind]
+        incoming.outputs = tuple(output for output in incoming.outputs if output is not outgoing)
+        outgoing.leave()
+    receiver.source = None
+    receiver.on_key_frame_wanted = _nothing
+    receiver.on_bitrate = _nothing_with
+    sender.bound(receiver, None)

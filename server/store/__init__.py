@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from server.store.certificates import CertificateRows
 from server.store.handlings import HandlingRows
+from server.store.interpreters import InterpreterRows
 from server.store.migration import migrate
 from server.store.operators import OperatorRows
 from server.store.records import RecordRows
@@ -18,7 +19,16 @@ from server.store.transactions import open_engine
 __all__ = ["SqlStore", "migrate"]
 
 
-class SqlStore(SessionRows, HandlingRows, RecordRows, OperatorRows, CertificateRows, TrailRows, RetentionRows):
+class SqlStore(
+    SessionRows,
+    HandlingRows,
+    RecordRows,
+    OperatorRows,
+    InterpreterRows,
+    CertificateRows,
+    TrailRows,
+    RetentionRows,
+):
     """All of it. Every write is one transaction."""
 
     def __init__(self, url: str) -> None:

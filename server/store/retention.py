@@ -11,7 +11,7 @@ from server.audit import Event
 from server.proofing import Session, State
 from server.store import documents
 from server.store.sessions import write_move
-from server.store.tables import certificate, certificate_order, check_result, message
+from server.store.tables import certificate, certificate_order, check_result, interpreter, message
 from server.store.tables import session as table
 from server.store.transactions import Transactions
 
@@ -40,8 +40,8 @@ class RetentionRows(Transactions):
             return [documents.from_text(text) for text in await connection.scalars(query)]
 
     async def purge(self, emptied: Session, events: Sequence[Event]) -> None:
-        """Write the emptied session and delete its checks, messages, orders and certificates. Raises Conflict."""
+        """Write the emptied session; delete its checks, messages, interpreters, orders, certificates: or Conflict."""
         async with self.writing() as connection:
             await write_move(connection, emptied, events)
-            for rows in (check_result, message, certificate_order, certificate):
+            for rows in (check_result, message, interpreter, certificate_order, certificate):
                 await connection.execute(delete(rows).where(rows.c.session_id == emptied.id))

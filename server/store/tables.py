@@ -182,6 +182,28 @@ operator_sign_in = Table(
     Column("expires_at", UtcTime, nullable=False),
 )
 
+interpreter = Table(
+    "interpreter",
+    metadata,
+    Column("id", String, primary_key=True),
+    _session_id(),
+    Column("call_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("invited_by", String, nullable=False),
+    Column("invited_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("agreed", Boolean),
+    Column("duty_version", String, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_by", String, nullable=False),
+    Column("link_sha256", String, nullable=False, unique=True),
+    Column("link_expires", UtcTime, nullable=False),
+    Column("token_sha256", String, unique=True),
+    Index(None, "session_id"),
+)
+"""``token_sha256`` is set when the link is used: a link without one is unused."""
+
 certificate_order = Table(
     "certificate_order",
     metadata,

@@ -19,7 +19,7 @@ from server import app as composition
 from server.bus import LocalBus
 from server.consultation import operating
 from server.consultation.desk import Desk, Limits, RecordingRule
-from server.ports import Leg, LegEvent
+from server.ports import PAIR, Leg, LegEvent, Media
 from server.proofing import Role
 from server.settings import Settings
 from server.store import SqlStore
@@ -207,7 +207,7 @@ class House:
         async with asyncio.timeout(PATIENCE):
             while call not in self.media.recordings:
                 await asyncio.sleep(0.01)
-        for leg in Leg:
+        for leg in PAIR:
             self.media.tell(LegEvent(call, leg, "recording"))
 
     def requests(self, issuance: dict[str, Any], sign: str = "key 1", auth: str = "key 2") -> dict[str, str]:
@@ -221,13 +221,16 @@ PICTURE = {"Content-Type": "image/jpeg"}
 
 
 @asynccontextmanager
-async def house_on(url: str, **limits: Any) -> AsyncIterator[House]:
-    """The service on a database; another house on the same URL is the service after a restart."""
+async def house_on(url: str, *, carrier: Media | None = None, **limits: Any) -> AsyncIterator[House]:
+    """The service on a database; another house on the same URL is the service after a restart.
+
+    ``carrier``: media for real browsers, in place of the fake.
+    """
     clock, media, checker, vault, issuer = FakeClock(), FakeMedia(), FakeChecker(), FakeVault(), FakeIssuer()
     desk = Desk(
         store=SqlStore(url),
         bus=LocalBus(),
-        media=media,
+        media=carrier or media,
         checker=checker,
         issuer=issuer,
         vault=vault,

@@ -23,7 +23,7 @@ async def test_nobody_without_a_sign_in_gets_behind_it(house: House) -> None:
             continue
         path = route.path.replace("{side:front|back}", "front").replace("{name:front|back|portrait}", "front")
         path = path.replace("{sha256:[0-9a-f]{64}}", "0" * 64).replace("{session:[A-Za-z0-9_-]{1,64}}", "s")
-        path = path.replace("{leg:applicant|operator}", "operator").replace("{number:[0-9]{1,4}}", "1")
+        path = path.replace("{leg:applicant|operator|interpreter}", "operator").replace("{number:[0-9]{1,4}}", "1")
         assert await stranger.refused(route.method, path, 401) == "not_signed_in", route.path
 
 

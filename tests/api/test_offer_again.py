@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server import serving
-from server.ports import Leg
+from server.ports import PAIR, Leg
 from tests.api.conftest import House
 from tests.fakes import FakeMedia
 
@@ -18,7 +18,7 @@ async def test_both_pages_are_asked_at_once_and_the_call_goes_on(house: House, t
     applicant, operator, call = await house.in_call()
     await house.segments_begin(call)
     session = (await applicant.ask("GET", "/api/session"))["session"]["id"]
-    for leg in Leg:
+    for leg in PAIR:
         house.media.lose(call, leg, "lost")
     for person in (applicant, operator):
         assert await person.receive("offer_again") == {"type": "offer_again", "call": call}

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from server.api.errors import ApiError
 from server.api.records import wanted
 from server.audit import first_fault
-from server.ports import Leg
+from server.ports import PAIR, Leg
 from tests.api.conftest import House, Person
 from tests.recordings import SESSION_SECONDS, number_in, recorded_session, write_segment
 
@@ -126,7 +126,7 @@ async def test_what_is_damaged_replaced_or_gone_is_told(recorded: tuple[House, P
     auditor = await house.auditor()
     assert house.desk.recording_rule is not None
     folder = house.desk.recording_rule.folder
-    one, two = (folder / f"{session}.{leg}.0001.rec" for leg in Leg)
+    one, two = (folder / f"{session}.{leg}.0001.rec" for leg in PAIR)
     spoilt = bytearray(one.read_bytes())
     spoilt[len(spoilt) // 2] ^= 1
     one.write_bytes(spoilt)

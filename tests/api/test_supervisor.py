@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.media.playback import SealedRecordings
-from server.ports import Leg
+from server.ports import PAIR, Leg
 from server.proofing import Role
 from tests.api.conftest import House, Person
 from tests.fakes import FakeMedia
@@ -27,7 +27,7 @@ class GrowingMedia(FakeMedia):
         self._house = house
 
     def begin(self, folder: Path, session: str, key: bytes) -> None:
-        for leg in Leg:
+        for leg in PAIR:
             self.segments[leg] = SegmentWriter(folder, session, leg, key=key)
             self.segments[leg].write(5)
 
@@ -60,7 +60,7 @@ async def test_both_are_told_that_a_supervisor_watches(talking: tuple[House, Per
     supervisor = await house.staff(Role.SUPERVISOR)
     (row,) = (await supervisor.ask("GET", CALLS))["calls"]
     assert (row["id"], row["state"], row["operator_name"]) == (session, "in_call", "Operator")
-    for leg in Leg:
+    for leg in PAIR:
         async with supervisor.http.get(f"{supervisor.base}{CALLS}/{session}/{leg}") as response:
             assert (response.status, response.headers["Content-Type"]) == (200, "video/webm")
             assert response.headers["Cache-Control"] == "no-store"

@@ -13,7 +13,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from server.consultation import operating
 from server.media.playback import SealedRecordings
-from server.ports import Leg
+from server.ports import PAIR, Leg
 from server.proofing import Role
 from tests.api.conftest import House, house_on
 from tests.browser.chromium import launch
@@ -54,7 +54,7 @@ async def being_recorded(house: House, folder: Path) -> AsyncIterator[str]:
     while call not in house.desk.recorded:
         await operator.receive("state")
     session = str((await operator.ask("GET", "/api/operator"))["case"]["id"])
-    writers = [SegmentWriter(folder, session, leg, key=key) for leg in Leg]
+    writers = [SegmentWriter(folder, session, leg, key=key) for leg in PAIR]
 
     async def write() -> None:
         while True:
@@ -81,7 +81,7 @@ async def test_a_supervisor_watches_and_is_seen_to(tmp_path: Path) -> None:
             page.set_default_timeout(20_000)
             await page.goto(f"{house.base}/records.html#token={token}")
             await page.get_by_test_id("watch").click()
-            moving = f"{VIDEOS}.filter(v => v.videoWidth === 160 && v.currentTime > 1).length === {len(Leg)}"
+            moving = f"{VIDEOS}.filter(v => v.videoWidth === 160 && v.currentTime > 1).length === {len(PAIR)}"
             await page.wait_for_function(moving)
             assert house.desk.presence.others(session) == ["supervisor"]
             await page.get_by_test_id("records-back").click()
@@ -107,7 +107,7 @@ async def test_a_recording_is_played_and_sought_by_its_marks(opened: tuple[House
     # Both stand at the moment of the mark, with a decoded picture.
     await page.wait_for_function(f"{VIDEOS}.every(v => v.readyState >= 2 && !v.seeking && v.currentTime > 4.9)")
     shown = await page.evaluate(f"{VIDEOS}.map(v => [v.currentTime, v.videoWidth, v.duration])")
-    assert len(shown) == len(Leg)
+    assert len(shown) == len(PAIR)
     for at, width, duration in shown:
         assert at == pytest.approx(5.0, abs=0.15)
         assert width == 160
@@ -123,4 +123,4 @@ async def test_a_recording_is_played_and_sought_by_its_marks(opened: tuple[House
     await expect(page.get_by_test_id("damaged-applicant")).to_have_count(0)
     await expect(page.get_by_test_id("recording-doubt")).to_be_visible()
     kinds = [event.kind for event in await house.desk.store.audit_events(session)]
-    assert kinds.count("recording_played") == len(Leg)
+    assert kinds.count("recording_played") == len(PAIR)

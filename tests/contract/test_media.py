@@ -11,7 +11,8 @@ import pytest
 from server.media.embedded import EmbeddedMedia
 from server.media.janus import JanusMedia
 from server.media.processes import MediaProcesses
-from server.ports import Leg, MediaError
+from server.media.sealed import verify
+from server.ports import ENDS, SIDE, Leg, MediaError, RecordingPlan
 from tests.media.janus_server import own_address, running_janus
 from tests.media.peers import Browser, join, next_event, read_number
 
@@ -149,3 +150,54 @@ async def test_statistics_say_what_arrives(media, browsers):
     assert 10 < figures.frames_per_second < 35
     assert figures.packets_lost == 0
     assert figures.bits_per_second > 10_000
+
+
+async def test_an_interpreter_is_seen_by_both_and_sees_both(media, browsers):
+    """Two connections of each page: one of each end sends, the other only receives what it is there for."""
+    applicant, operator = browsers(first_number=1000), browsers(first_number=3000)
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    await join(media, operator, Leg.OPERATOR, CALL)
+    interpreter = browsers(first_number=5000, frequency=1500.0)
+    await join(media, interpreter, Leg.INTERPRETER, CALL)
+    sides = {leg: browsers(first_number=9000, frequency=3000.0) for leg in SIDE.values()}
+    for leg, side in sides.items():
+        await join(media, side, leg, CALL)
+    assert 1000 <= await interpreter.seen_number() < 2000
+    assert await interpreter.heard_frequency() == pytest.approx(applicant.frequency, rel=0.05)
+    assert 3000 <= await sides[Leg.INTERPRETER_SIDE].seen_number() < 4000
+    assert await sides[Leg.INTERPRETER_SIDE].heard_frequency() == pytest.approx(operator.frequency, rel=0.05)
+    for leg in (Leg.APPLICANT_SIDE, Leg.OPERATOR_SIDE):
+        assert 5000 <= await sides[leg].seen_number() < 6000
+        assert await sides[leg].heard_frequency() == pytest.approx(1500.0, rel=0.05)
+    assert 3000 <= await applicant.seen_number() < 4000  # the pair sees each other as before
+    assert 1000 <= await operator.seen_number() < 2000
+
+    again = browsers(first_number=7000)
+    await join(media, again, Leg.INTERPRETER, CALL)
+    assert 7000 <= await sides[Leg.APPLICANT_SIDE].seen_number(at_least=7000) < 8000
+    assert 1000 <= await again.seen_number() < 2000
+
+    for leg in (Leg.INTERPRETER, *SIDE.values()):
+        await media.hang_up(CALL, leg)
+        await media.hang_up(CALL, leg)
+    assert media.statistics(CALL, Leg.INTERPRETER) is None
+    newest = applicant.number
+    assert newest <= await operator.seen_number(at_least=newest) < 2000
+
+
+async def test_what_an_interpreter_says_is_recorded(media, browsers, tmp_path):
+    events = media.events()
+    await join(media, browsers(first_number=1000), Leg.APPLICANT, CALL)
+    await join(media, browsers(first_number=3000), Leg.OPERATOR, CALL)
+    await media.record(CALL, RecordingPlan(tmp_path, "s1", bytes(32)))
+    interpreter, side = browsers(first_number=5000), browsers(first_number=9000)
+    await join(media, interpreter, Leg.INTERPRETER, CALL)
+    await join(media, side, Leg.APPLICANT_SIDE, CALL)
+    await next_event(events, "recording", Leg.INTERPRETER)
+    assert 5000 <= await side.seen_number() < 6000
+    await interpreter.sent_seconds(1)
+    segments = await media.stop_recording(CALL)
+    assert [segment.leg for segment in segments] == list(ENDS)  # and nothing of a connection that only receives
+    for segment in segments:
+        assert verify(segment.path, "").ok
+        assert segment.size > 1000

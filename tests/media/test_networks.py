@@ -11,7 +11,7 @@ import pytest
 from server.media.call_recording import segment_files
 from server.media.processes import MediaProcesses
 from server.media.sealed import verify
-from server.ports import Leg, RecordingPlan
+from server.ports import PAIR, RecordingPlan
 from tests.media import lab
 
 
@@ -48,7 +48,7 @@ async def test_a_call_lives_through_loss_blackout_another_network_and_a_killed_p
         segments = await media.stop_recording("c")
     await media.aclose()
     assert segments
-    for leg in Leg:
+    for leg in PAIR:
         chain, files = "", segment_files(tmp_path, "s1", leg)
         assert len(files) >= 2
         for path in files:

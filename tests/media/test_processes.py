@@ -15,7 +15,7 @@ import pytest
 from server.media.media_process import HUNG, STARTED, MediaProcess
 from server.media.processes import MediaProcesses
 from server.media.sealed import verify
-from server.ports import Leg, MediaError, RecordingPlan
+from server.ports import PAIR, Leg, MediaError, RecordingPlan
 from tests.media.peers import Browser, join, next_event
 
 CALL = "c"
@@ -86,7 +86,7 @@ async def test_a_process_that_dies_is_told_and_replaced(media, pair, how, within
     assert 7000 <= await again[0].seen_number() < 8000
     assert pid_of(media) != pid
     segments = await media.stop_recording(CALL)
-    assert [(one.leg, one.number) for one in segments] == [(leg, number) for leg in Leg for number in (1, 2)]
+    assert [(one.leg, one.number) for one in segments] == [(leg, number) for leg in PAIR for number in (1, 2)]
     for before, after in (segments[:2], segments[2:]):
         assert before.chain == verify(before.path).chain
         assert verify(after.path, previous=before.chain).ok

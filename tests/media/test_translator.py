@@ -138,6 +138,27 @@ async def test_the_sender_hears_what_the_receiver_can_take(joined):
     assert [rtcp.estimated_bitrate(p) for p in one_wire.asked(206, 15)][-1] == 250_000
 
 
+async def test_the_slowest_of_several_receivers_counts_down_to_a_floor(joined):
+    one, one_wire, other, _ = joined
+    third, _ = terminal(300)
+    translator.carry(one, third, least=300_000)
+
+    def told() -> int:
+        return [rtcp.estimated_bitrate(p) for p in one_wire.asked(206, 15)][-1]
+
+    for receiver, takes, heard in ((other, 900_000, 900_000), (third, 500_000, 500_000), (third, 50_000, 300_000)):
+        receiver.on_rtcp(rtcp.allow_bitrate(1, 220, takes))
+        assert told() == heard
+    other.on_rtcp(rtcp.allow_bitrate(1, 220, 100_000))
+    assert told() == 100_000
+    translator.part(one, other)
+    assert told() == 300_000
+    one.on_rtp(packet(100, 1, 3000, b"\x90\x80\x01abc"))
+    assert third.outgoing["video"].packets == 1
+    assert other.outgoing["video"].packets == 0
+    third.close()
+
+
 async def test_the_clock_of_the_sender_reaches_the_receiver(joined):
     one, _, _, wire = joined
     one.on_rtp(packet(100, 1, 1000, b"\x80\x01"))

@@ -14,8 +14,9 @@ from server.adjudication import DEFAULT_POLICY, Effect, adjudicate, policy
 from server.consultation import examining
 from server.consultation.desk import Presence
 from server.consultation.timeline import MARKS
-from server.ports import CertificateProfile, Leg
+from server.ports import ENDS, CertificateProfile
 from server.proofing import (
+    INTERPRETED_LANGUAGES,
     PAUSE_REASONS,
     REFER_REASONS,
     REJECT_REASONS,
@@ -33,7 +34,7 @@ from verification.liveness import STEP_REASONS
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 LANGUAGES = ("kk", "ru", "en")
-PAGES = ("applicant", "operator", "records")
+PAGES = ("applicant", "operator", "records", "interpreter")
 TEXTS = {"records": ("operator", "records")}
 """Texts that a page loads beside the shared ones; its own where it is not here."""
 PAGE_OF = {
@@ -232,7 +233,7 @@ def test_what_a_record_shows_has_words() -> None:
     spoken_otherwise = {"step_recorded", "check_recorded", "check_unavailable"}
     keys = {f"mark.{kind}" for kind in MARKS if kind not in spoken_otherwise} | {"mark.unknown"}
     keys |= {f"verdict.{code}" for code in ("intact", "cut_off", "damaged", "foreign", "missing", "deleted", "unknown")}
-    keys |= {f"leg.{leg}" for leg in Leg} | {f"decision.{outcome}" for outcome in DecisionOutcome}
+    keys |= {f"leg.{leg}" for leg in ENDS} | {f"decision.{outcome}" for outcome in DecisionOutcome}
     keys |= {f"profile.{profile}" for profile in CertificateProfile}
     assert missing("records", keys) == []
 
@@ -241,6 +242,15 @@ def test_what_a_record_shows_has_words() -> None:
 def test_who_else_is_in_the_call_has_words(page: str) -> None:
     presence = Presence(watching={"s": {"op": object()}})
     assert missing(page, {f"present.{role}" for role in presence.others("s")} | {"present.unknown"}) == []
+
+
+@pytest.mark.parametrize("page", ["applicant", "operator", "interpreter"])
+def test_the_interpreters_part_has_words(page: str) -> None:
+    keys = {f"interpreted.{language}" for language in (*INTERPRETED_LANGUAGES, "unknown")}
+    ends = {"operator": "third.ended", "interpreter": "end"}
+    if page in ends:  # the citizen's page says that she has left, whoever ended it
+        keys |= {f"{ends[page]}.{by}" for by in ("operator", "applicant", "interpreter", "unknown")}
+    assert missing(page, keys) == []
 
 
 def test_what_the_citizen_sees_has_words() -> None:

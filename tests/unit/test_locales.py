@@ -11,11 +11,12 @@ import pytest
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 LANGUAGES = ("kk", "ru", "en")
-FILES = ("shared", "applicant", "operator", "records")
+FILES = ("shared", "applicant", "operator", "records", "interpreter")
 PAGES = {
     "applicant": ("shared", "applicant"),
     "operator": ("shared", "operator"),
     "records": ("shared", "operator", "records"),
+    "interpreter": ("shared", "interpreter"),
 }
 PLURAL_FORMS = {"kk": {"one", "other"}, "ru": {"one", "few", "many", "other"}, "en": {"one", "other"}}
 """Intl.PluralRules asks for these (Unicode CLDR)."""

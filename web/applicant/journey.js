@@ -24,7 +24,7 @@ import { Socket } from "../shared/socket.js";
  * @property {Record<string, string>} corrections
  * @property {boolean} can_confirm
  * @property {{position: number, wait: {low: number, high: number} | null, operators: number, second_person: boolean} | null} queue
- * @property {{id: string, operator_name: string, step: string | null, prompt: any, peer_connected: boolean, recording: boolean, others?: string[], guidance?: string[] | null, camera?: {width: number, height: number} | null} | null} call
+ * @property {{id: string, operator_name: string, step: string | null, prompt: any, peer_connected: boolean, recording: boolean, others?: string[], interpreter?: import("../shared/guest.js").Third | null, guidance?: string[] | null, camera?: {width: number, height: number} | null} | null} call
  * @property {{outcome: string, reason_code: string, at: string, retry_at: string | null} | null} decision
  * @property {string} issuance
  * @property {boolean} saved
@@ -183,6 +183,12 @@ export class Journey extends EventTarget {
   async confirm(corrections) {
     const answer = await post("/api/session/evidence/confirm", { corrections }, CONFIRM_TIMEOUT_MS);
     this.#take(answer.session);
+    this.#changed();
+  }
+
+  /** Whether the interpreter may see and hear her. @param {boolean} agree */
+  async answerInterpreter(agree) {
+    this.#take((await post("/api/session/interpreter", { agree })).session);
     this.#changed();
   }
 

@@ -1,7 +1,9 @@
 /** <screen-talk>: the call, from being matched until the decision is sealed. Fires "leave" and "help". */
+import { asApiError } from "../shared/api.js";
 import { Call } from "../shared/call.js";
 import { CameraFault, cameras, openMedia, stop } from "../shared/camera.js";
 import "../shared/chat.js";
+import { Guest, isAdmitted, show } from "../shared/guest.js";
 import { code, has, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
@@ -20,6 +22,8 @@ class ScreenTalk extends Screen {
     chatOpen: { state: true },
     silent: { state: true },
     mirrored: { state: true },
+    thirdLarge: { state: true },
+    answering: { state: true },
   };
 
   constructor() {
@@ -37,29 +41,43 @@ class ScreenTalk extends Screen {
     this.silent = false;
     this.mirrored = true;
     this.read = 0;
+    /** The interpreter's picture stands in the large place: who reads signs needs it there. */
+    this.thirdLarge = false;
+    this.answering = false;
+    /** @type {Guest | null} */
+    this.guest = null;
+    this.thirdWas = "";
     /** @type {Call | null} */
     this.call = null;
     /** @type {MediaStream | null} */
     this.stream = null;
     this.opening = false;
     this.said = "";
-    this.message = (/** @type {Event} */ event) => this.call?.heard(/** @type {CustomEvent} */ (event).detail);
+    this.message = (/** @type {Event} */ event) => {
+      this.call?.heard(/** @type {CustomEvent} */ (event).detail);
+      this.guest?.heard(/** @type {CustomEvent} */ (event).detail);
+    };
     /** The size that the service asked for last, as it was written; null: none. */
     this.size = "null";
     /** @type {MediaTrackConstraints | null} */
     this.usual = null;
     this.join = () => {
       this.#join();
+      this.#followThird();
       void this.#resize();
     };
     this.reconnect = (/** @type {Event} */ event) => {
-      if (/** @type {CustomEvent} */ (event).detail === "open") void this.call?.start();
+      if (/** @type {CustomEvent} */ (event).detail !== "open") return;
+      void this.call?.start();
+      this.guest?.again();
     };
   }
 
   connectedCallback() {
     super.connectedCallback();
     this.read = this.journey.snapshot?.messages.length ?? 0;
+    this.guest = new Guest(this.journey.socket);
+    this.guest.addEventListener("change", () => this.requestUpdate());
     this.journey.addEventListener("change", this.join);
     this.journey.addEventListener("media", this.message);
     this.journey.socket.addEventListener("status", this.reconnect);
@@ -71,10 +89,106 @@ class ScreenTalk extends Screen {
     this.journey.removeEventListener("change", this.join);
     this.journey.removeEventListener("media", this.message);
     this.journey.socket.removeEventListener("status", this.reconnect);
+    this.guest?.stop();
     this.call?.stop();
     this.call = null;
     stop(this.stream);
     this.stream = null;
+  }
+
+  get #third() {
+    return this.journey.snapshot?.call?.interpreter ?? null;
+  }
+
+  #followThird() {
+    const third = this.#third;
+    this.guest?.follow(third, this.call?.id, this.journey.service);
+    const now = !third ? "" : third.ended ? "over" : third.agreed === null ? "asked" : "there";
+    if (now === "asked" && this.thirdWas !== now) announce(t("third.ask.title"));
+    if (now === "over" && this.thirdWas === "there") announce(t("third.left"));
+    if (now !== "there") this.thirdLarge = false;
+    this.thirdWas = now;
+  }
+
+  updated() {
+    const video = /** @type {HTMLVideoElement | null} */ (this.querySelector(".talk__third-video"));
+    if (video && this.guest && video.srcObject !== this.guest.remote) void this.#showThird(video, this.guest.remote);
+  }
+
+  /** @param {HTMLVideoElement} video @param {MediaStream | null} stream */
+  async #showThird(video, stream) {
+    if (!(await show(video, stream))) this.silent = true;
+  }
+
+  /** @param {boolean} agree */
+  async #answer(agree) {
+    this.answering = true;
+    try {
+      await this.journey.answerInterpreter(agree);
+    } catch (error) {
+      announce(asApiError(error).words());
+      await this.journey.refresh();
+    }
+    this.answering = false;
+  }
+
+  #askForThird() {
+    const third = this.#third;
+    if (!third || third.ended || third.agreed !== null) return nothing;
+    const language = code("interpreted", third.language);
+    return html`
+      <section class="talk__ask stack" role="alertdialog" aria-labelledby="third-title" data-testid="third-ask">
+        <h2 id="third-title">${t("third.ask.title")}</h2>
+        <p>${t("third.ask.who", { name: third.name, language })}</p>
+        <p>${t("third.ask.sees")} ${t("third.ask.free")}</p>
+        <div class="talk__ask-buttons">
+          <button type="button" class="button" data-testid="third-yes" ?disabled=${this.answering} @click=${() => this.#answer(true)}>
+            ${t("third.ask.yes")}
+          </button>
+          <button type="button" class="button button--secondary" data-testid="third-no" ?disabled=${this.answering} @click=${() => this.#answer(false)}>
+            ${t("third.ask.no")}
+          </button>
+        </div>
+      </section>
+    `;
+  }
+
+  #thirdPicture() {
+    const third = this.#third;
+    if (!third || !isAdmitted(third)) return nothing;
+    const words = t(this.thirdLarge ? "third.small" : "third.large");
+    return html`
+      <button
+        type="button"
+        class="talk__third"
+        title=${words}
+        aria-label=${words}
+        aria-pressed=${String(this.thirdLarge)}
+        data-testid="third"
+        data-connected=${third.connected}
+        @click=${() => (this.thirdLarge = !this.thirdLarge)}
+      >
+        <video
+          class="talk__third-video ${third.connected ? "" : "talk__remote--stale"}"
+          autoplay
+          playsinline
+          data-testid="third-video"
+        ></video>
+        <span class="talk__third-name">${t("third.name", { name: third.name })}</span>
+        ${third.connected ? nothing : html`<span class="talk__third-word">${t(this.guest?.remote ? "third.lost" : "third.wait")}</span>`}
+      </button>
+    `;
+  }
+
+  #thirdPresence() {
+    const third = this.#third;
+    if (!isAdmitted(third)) return nothing;
+    return html`<p data-testid="present-interpreter">
+      ${icon("person")}<span>${t(third?.connected ? "third.here" : "third.wait")}</span>
+      <button type="button" class="talk__third-end" title=${t("third.end")} aria-label=${t("third.end")} data-testid="third-end" ?disabled=${this.answering} @click=${() => this.#answer(false)}>
+        ${icon("cross")}
+      </button>
+    </p>`;
   }
 
   async #openMedia() {
@@ -88,7 +202,7 @@ class ScreenTalk extends Screen {
       this.several = (await cameras()).length > 1;
       await this.updateComplete;
       this.#showSelf();
-      this.#join();
+      this.join();
     } catch (error) {
       if (!(error instanceof CameraFault)) throw error;
       this.fault = error;
@@ -182,7 +296,8 @@ class ScreenTalk extends Screen {
     try {
       video.muted = false;
       await video.play();
-      this.silent = false;
+      const third = /** @type {HTMLVideoElement | null} */ (this.querySelector(".talk__third-video"));
+      this.silent = third ? !(await show(third, this.guest?.remote ?? null)) : false;
     } catch (error) {
       if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return; // AbortError: a newer stream came
       this.silent = true;
@@ -280,7 +395,7 @@ class ScreenTalk extends Screen {
         <button type="button" class="talk__help" data-testid="help" @click=${() => this.dispatchEvent(new Event("help"))}>
           ${icon("help")}<span>${t("help.open")}</span>
         </button>
-        <div class="talk__stage">
+        <div class="talk__stage ${this.thirdLarge ? "talk__stage--third-large" : ""}">
           <video
             class="talk__remote ${this.status === "reconnecting" ? "talk__remote--stale" : ""}"
             autoplay
@@ -291,6 +406,7 @@ class ScreenTalk extends Screen {
           ${this.status === "reconnecting" || (this.status === "connected" && call?.peer_connected)
             ? nothing
             : html`<div class="talk__nobody" aria-hidden="true">${icon("person")}</div>`}
+          ${this.#thirdPicture()}
           <div class="talk__own ${this.cameraOn ? "" : "talk__own--off"}">
             <video
               class="talk__self ${this.mirrored ? "talk__self--mirrored" : ""}"
@@ -312,6 +428,7 @@ class ScreenTalk extends Screen {
             <div class="talk__recording" role="status">
               ${call?.recording ? html`<p>${icon("record")}<span>${t("talk.recording")}</span></p>` : nothing}
               ${(call?.others ?? []).map((role) => html`<p data-testid="present-${role}">${icon("eye")}<span>${code("present", role)}</span></p>`)}
+              ${this.#thirdPresence()}
             </div>
             <div class="talk__request" role="status" data-testid="call-request" data-status=${this.status} data-step=${call?.step ?? ""}>
               ${this.fault
@@ -323,6 +440,7 @@ class ScreenTalk extends Screen {
           ${call?.prompt && this.status === "connected" && !this.fault
             ? html`<betpe-challenge .prompt=${call.prompt} .stream=${this.stream} .mirrored=${this.mirrored}></betpe-challenge>`
             : nothing}
+          ${this.#askForThird()}
         </div>
         ${this.chatOpen
           ? html`

@@ -14,6 +14,7 @@ import { checkRows } from "./checks.js";
 import "./decision-form.js";
 import "./evidence.js";
 import "./features.js";
+import "./interpreter.js";
 import { listen } from "./keys.js";
 import { ownVideo } from "./own-video.js";
 import "./stage.js";
@@ -28,6 +29,7 @@ export class BetpeCase extends BetpeElement {
     snapshot: { attribute: false },
     revision: { attribute: false },
     form: { state: true },
+    thirdLink: { state: true },
   };
 
   constructor() {
@@ -39,10 +41,12 @@ export class BetpeCase extends BetpeElement {
     /** @type {import("./types.js").Snapshot} */
     this.snapshot = /** @type {any} */ (null);
     this.revision = 0;
-    /** What stands in the place of the steps. @type {"reject" | "refer" | "approve" | "challenge" | "features" | null} */
+    /** What stands in the place of the steps. @type {"reject" | "refer" | "approve" | "challenge" | "features" | "interpreter" | null} */
     this.form = null;
     /** @type {(() => void) | undefined} */
     this.stopKeys = undefined;
+    /** The interpreter's one-time link: the server tells it once. */
+    this.thirdLink = "";
     this.lastMatch = "";
     this.wasRunning = false;
   }
@@ -192,7 +196,7 @@ export class BetpeCase extends BetpeElement {
     void this.desk.run("undo", "POST", "case/decision/undo");
   }
 
-  /** @param {"reject" | "refer" | "approve" | "challenge" | "features"} form */
+  /** @param {"reject" | "refer" | "approve" | "challenge" | "features" | "interpreter"} form */
   #open(form) {
     this.desk.clearFailure();
     this.form = form;
@@ -202,7 +206,7 @@ export class BetpeCase extends BetpeElement {
     const { form } = this;
     this.form = null;
     void this.updateComplete.then(() => {
-      if (form) /** @type {HTMLElement | null} */ (this.querySelector(`[data-testid="${form}"]`))?.focus();
+      if (form) /** @type {HTMLElement | null} */ (this.querySelector(`[data-testid="${form === "interpreter" ? "third-open" : form}"]`))?.focus();
     });
   }
 
@@ -255,8 +259,31 @@ export class BetpeCase extends BetpeElement {
     `;
   }
 
+  /** @param {{name: string, language: string}} asked */
+  async #inviteThird(asked) {
+    if (!(await this.desk.run("interpreter", "POST", "case/interpreter", asked))) return;
+    const link = new URL("interpreter.html", location.href);
+    link.hash = new URLSearchParams({ token: this.desk.answer.interpreter_token }).toString();
+    this.thirdLink = link.href;
+  }
+
+  #third() {
+    return html`
+      <betpe-interpreter
+        .third=${this.hand.interpreter ?? null}
+        .languages=${this.desk.service?.interpreted_languages ?? []}
+        .link=${this.thirdLink}
+        ?busy=${this.desk.busy.has("interpreter")}
+        @invite=${(/** @type {CustomEvent} */ event) => void this.#inviteThird(event.detail)}
+        @end=${() => void this.desk.run("interpreter", "POST", "case/interpreter/end")}
+        @leave=${() => this.#leaveForm()}
+      ></betpe-interpreter>
+    `;
+  }
+
   #script() {
     const { service } = this.desk;
+    if (this.form === "interpreter") return this.#third();
     if (this.form === "challenge") return this.#challenge();
     if (this.form === "features") {
       return html`
@@ -322,7 +349,7 @@ export class BetpeCase extends BetpeElement {
       <main class="case" data-state=${hand.state}>
         <h1 class="hidden-visually" tabindex="-1">${t("case.title")}</h1>
         <section class="stage" aria-label=${t("case.video")}>
-          <betpe-stage .desk=${this.desk} .talk=${this.talk} .case=${hand} .revision=${this.revision}></betpe-stage>
+          <betpe-stage .desk=${this.desk} .talk=${this.talk} .case=${hand} .revision=${this.revision} @interpreter=${() => this.#open("interpreter")}></betpe-stage>
         </section>
         <section class="script ${this.form ? "script--form" : ""}">${this.#failure()}<div class="script__body">${this.#script()}</div></section>
         <aside class="evidence" aria-label=${t("case.evidence")}>

@@ -5,18 +5,22 @@
  *   const talk = new Conversation(desk); talk.addEventListener("change", render)
  *   talk.own     {status: "off" | "starting" | "on" | "fault", stream, fault}
  *   talk.remote  MediaStream of the citizen or null; talk.status "connecting" | "connected" | "reconnecting" | null
+ *   talk.guest   the interpreter (shared/guest.js)
  *   talk.quality {code, figures} or null; talk.muted
  *   await talk.startOwn() -> whether camera and microphone run; talk.follow() after each snapshot; talk.toggleMute()
  * Devices run only while a citizen may come or is there: between calls in a pause the camera's light is off.
  */
 import { Call } from "../shared/call.js";
 import { CameraFault, openMedia, stop } from "../shared/camera.js";
+import { Guest } from "../shared/guest.js";
 
 export class Conversation extends EventTarget {
   /** @param {import("./desk.js").Desk} desk */
   constructor(desk) {
     super();
     this.desk = desk;
+    this.guest = new Guest(desk.socket);
+    this.guest.addEventListener("change", () => this.#changed());
     /** @type {{status: "off" | "starting" | "on" | "fault", stream: MediaStream | null, fault: CameraFault | null}} */
     this.own = { status: "off", stream: null, fault: null };
     /** @type {Call | null} */
@@ -105,7 +109,11 @@ export class Conversation extends EventTarget {
     if (this.own.status !== "on" || !callId || link !== "open") return;
     if (this.call) this.call.otherConnected = snapshot.case?.applicant_connected ?? false;
     if (!this.call) this.#beginCall(callId);
-    else if (reopened) void this.call.start();
+    else if (reopened) {
+      void this.call.start();
+      this.guest.again();
+    }
+    this.guest.follow(snapshot.case?.interpreter, callId, this.desk.service);
   }
 
   async #pauseForFault() {
@@ -141,6 +149,7 @@ export class Conversation extends EventTarget {
   }
 
   #endCall() {
+    this.guest.stop();
     if (!this.call) return;
     this.call.stop();
     this.call = null;
@@ -154,6 +163,7 @@ export class Conversation extends EventTarget {
   /** @param {any} message */
   #heard(message) {
     this.call?.heard(message);
+    this.guest.heard(message);
   }
 
   toggleMute() {

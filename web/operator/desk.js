@@ -41,6 +41,8 @@ export class Desk extends EventTarget {
     this.failure = null;
     /** Snapshots that came over the socket: an HTTP answer that was overtaken by one is the older of the two. */
     this.heard = 0;
+    /** The answer to the command that was taken last. @type {any} */
+    this.answer = null;
     this.socket = this.#newSocket();
   }
 
@@ -153,6 +155,7 @@ export class Desk extends EventTarget {
     const { heard } = this;
     try {
       const answer = await (method === "PUT" ? put : post)(`${BASE}/${path}`, body);
+      this.answer = answer;
       if (answer.type === "state" && this.heard === heard) this.snapshot = answer;
       return true;
     } catch (thrown) {

@@ -1,9 +1,10 @@
 /**
  * <betpe-stage>: the citizen's live video, what is wrong with it when something is, and the line of its figures.
  * Contract: .desk, .talk, .case (of the snapshot), .revision (a new number renders again). Words stand beside the
- * picture or where there is none, never over it.
+ * picture or where there is none, never over it. Fires "interpreter" when her panel is asked for.
  */
 import { BetpeElement } from "../shared/element.js";
+import { isAdmitted, show } from "../shared/guest.js";
 import { code, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { createRef, html, nothing, ref } from "../shared/lit.js";
@@ -40,6 +41,8 @@ class BetpeStage extends BetpeElement {
     this.lostSince = null;
     /** @type {import("../shared/lit.js").Ref<HTMLVideoElement>} */
     this.video = createRef();
+    /** @type {import("../shared/lit.js").Ref<HTMLVideoElement>} */
+    this.third = createRef();
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -50,10 +53,17 @@ class BetpeStage extends BetpeElement {
   }
 
   updated() {
+    void this.#showThird();
     const video = this.video.value;
     if (!video || video.srcObject === this.talk.remote) return;
     streamOf(video, this.talk.remote);
     if (this.talk.remote) void this.#play(video);
+  }
+
+  async #showThird() {
+    const video = this.third.value;
+    const { remote } = this.talk.guest;
+    if (video && video.srcObject !== remote && !(await show(video, remote))) this.silent = true;
   }
 
   /** @param {HTMLVideoElement} video */
@@ -74,6 +84,7 @@ class BetpeStage extends BetpeElement {
     if (!video) return;
     video.muted = false;
     void this.#play(video);
+    if (this.third.value) void show(this.third.value, this.talk.guest.remote);
   }
 
   /** What stands where there is no picture, or null when there is one. */
@@ -179,9 +190,42 @@ class BetpeStage extends BetpeElement {
     `;
   }
 
+  /** Beside the citizen's picture: it hides nothing of it. */
+  #thirdPicture() {
+    const third = this.case.interpreter;
+    if (!third || !isAdmitted(third)) return nothing;
+    return html`
+      <figure class="stage__third" data-testid="third" data-connected=${third.connected}>
+        <video class=${third.connected ? "" : "stage__third-stale"} autoplay playsinline data-testid="third-video" ${ref(this.third)}></video>
+        <figcaption>
+          ${third.connected ? icon("person") : icon("warning")}
+          <span>${t("third.name", { name: third.name })}${third.connected ? nothing : html`<br />${t("third.absent")}`}</span>
+        </figcaption>
+      </figure>
+    `;
+  }
+
+  #thirdButton() {
+    const third = this.case.interpreter;
+    if (this.case.state !== "in_call" && this.case.state !== "suspended") return nothing;
+    const wanting = third && !third.ended && !third.connected;
+    return html`
+      <button
+        type="button"
+        class="line-button ${wanting ? "line-button--off" : ""}"
+        data-testid="third-open"
+        @click=${() => this.dispatchEvent(new Event("interpreter"))}
+      >
+        ${icon("person")}<span>${t("third.button")}</span>
+      </button>
+      ${third?.connected ? html`<span class="stage__other" role="status" data-testid="present-interpreter">${t("third.here")}</span>` : nothing}
+    `;
+  }
+
   render() {
     const instead = this.#instead();
     return html`
+      <div class="stage__pictures">
       <div class="stage__frame ${instead ? "stage__frame--empty" : ""}">
         <video
           class="stage__video"
@@ -194,12 +238,14 @@ class BetpeStage extends BetpeElement {
         ></video>
         ${instead ? html`<div class="stage__instead" role="status">${instead}</div>` : nothing}
       </div>
+      ${this.#thirdPicture()}
+      </div>
       <div class="stage__line">
         ${this.talk.own.status === "on" ? this.#muteButton() : nothing}
         ${this.silent
           ? html`<button type="button" class="line-button line-button--off" data-testid="sound-on" @click=${this.#soundOn}>${icon("sound")}<span>${t("media.tap_to_play")}</span></button>`
           : nothing}
-        ${this.#picture()}
+        ${this.#picture()} ${this.#thirdButton()}
         ${(this.case.others ?? []).map(
           (role) => html`<span class="stage__other" role="status" data-testid="present-${role}">${icon("eye")}${code("present", role)}</span>`,
         )}

@@ -66,6 +66,7 @@
  * @property {boolean} second_person
  * @property {boolean} wrapping
  * @property {boolean} applicant_connected
+ * @property {import("../shared/guest.js").Third | null} [interpreter]
  * @property {boolean} applicant_present
  * @property {Record<string, string>} attributes
  * @property {Record<string, string>} corrections
@@ -102,6 +103,7 @@
  * @property {string[]} refer_reasons
  * @property {string[]} pause_reasons
  * @property {string[]} steps
+ * @property {string[]} [interpreted_languages]
  * @property {RTCIceServer[]} ice_servers
  * @property {RTCIceTransportPolicy} ice_policy
  */

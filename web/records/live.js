@@ -9,7 +9,7 @@ import { html, nothing } from "../shared/lit.js";
 import { notice } from "../shared/parts.js";
 import { liveUrl } from "./archive.js";
 
-const LEGS = /** @type {const} */ (["applicant", "operator"]);
+const LEGS = /** @type {const} */ (["applicant", "operator", "interpreter"]);
 const LOOK_MS = 500;
 /** A picture that stands still for so many looks is asked for anew. */
 const MOST_STILL = 12;
@@ -30,6 +30,7 @@ class BetpeLive extends BetpeElement {
     this.sides = {
       applicant: { attempt: 0, at: 0, still: 0, silenced: false },
       operator: { attempt: 0, at: 0, still: 0, silenced: false },
+      interpreter: { attempt: 0, at: 0, still: 0, silenced: false },
     };
     this.timer = 0;
   }
@@ -45,19 +46,19 @@ class BetpeLive extends BetpeElement {
     for (const leg of LEGS) this.#stop(leg);
   }
 
-  /** @param {"applicant" | "operator"} leg @returns {HTMLVideoElement | null} */
+  /** @param {import("./types.js").Leg} leg @returns {HTMLVideoElement | null} */
   #video(leg) {
     return this.querySelector(`video[data-leg="${leg}"]`);
   }
 
-  /** Lets go of the connection: the server counts who is there by it. @param {"applicant" | "operator"} leg */
+  /** Lets go of the connection: the server counts who is there by it. @param {import("./types.js").Leg} leg */
   #stop(leg) {
     const video = this.#video(leg);
     video?.removeAttribute("src");
     video?.load();
   }
 
-  /** @param {"applicant" | "operator"} leg */
+  /** @param {import("./types.js").Leg} leg */
   #again(leg) {
     const video = this.#video(leg);
     if (!video || !this.call) return;
@@ -93,7 +94,7 @@ class BetpeLive extends BetpeElement {
     this.requestUpdate();
   }
 
-  /** @param {"applicant" | "operator"} leg */
+  /** @param {import("./types.js").Leg} leg */
   #side(leg) {
     const side = this.sides[leg];
     const seen = (this.#video(leg)?.videoWidth ?? 0) > 0;
@@ -109,7 +110,7 @@ class BetpeLive extends BetpeElement {
             type="button"
             class="small-button"
             aria-pressed=${side.silenced ? "true" : "false"}
-            aria-label=${t(leg === "applicant" ? "player.silence.applicant" : "player.silence.operator")}
+            aria-label=${t(`player.silence.${leg}`)}
             @click=${() => {
               side.silenced = !side.silenced;
               this.requestUpdate();
@@ -129,7 +130,9 @@ class BetpeLive extends BetpeElement {
         ${this.call
           ? html`
               <p class="quiet">${t("live.text")} ${t("live.delay")}</p>
-              <div class="player__sides">${LEGS.map((leg) => this.#side(leg))}</div>
+              <div class="player__sides ${this.call.interpreted ? "player__sides--three" : ""}">
+                ${LEGS.map((leg) => (leg !== "interpreter" || this.call?.interpreted ? this.#side(leg) : nothing))}
+              </div>
             `
           : notice("info", t("live.over"), { testid: "live-over" })}
       </main>

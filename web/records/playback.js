@@ -1,5 +1,5 @@
 /**
- * Two pictures, one clock: it runs while every picture that should move can, and each video follows it.
+ * Two pictures, and an interpreter's, one clock: it runs while every picture that should move can, and each video follows it.
  *
  * Contract
  *   const playback = new Playback(segments, seconds, url); playback.attach("applicant", video)
@@ -105,6 +105,7 @@ export class Playback extends EventTarget {
     this.sides = {
       applicant: new Side(playable.filter(({ leg }) => leg === "applicant"), url),
       operator: new Side(playable.filter(({ leg }) => leg === "operator"), url),
+      interpreter: new Side(playable.filter(({ leg }) => leg === "interpreter"), url),
     };
     this.time = 0;
     this.playing = false;
@@ -114,12 +115,12 @@ export class Playback extends EventTarget {
     this.timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** @param {"applicant" | "operator"} leg */
+  /** @param {import("./types.js").Leg} leg */
   side(leg) {
     return this.sides[leg];
   }
 
-  /** @param {"applicant" | "operator"} leg @param {HTMLVideoElement | null} video */
+  /** @param {import("./types.js").Leg} leg @param {HTMLVideoElement | null} video */
   attach(leg, video) {
     this.sides[leg].attach(video);
   }

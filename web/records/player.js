@@ -1,5 +1,5 @@
 /**
- * <betpe-player .record=${record}>: both pictures side by side, one clock, what happened as marks on the time bar and
+ * <betpe-player .record=${record}>: both pictures side by side, an interpreter's with them, one clock, what happened as marks on the time bar and
  * as a list. Keys (while nothing is being typed): Space plays and pauses, the arrows go 5 s, N and P go to the marks.
  */
 import { BetpeElement } from "../shared/element.js";
@@ -11,7 +11,9 @@ import { segmentUrl } from "./archive.js";
 import { Playback } from "./playback.js";
 import { markWords } from "./words.js";
 
-const LEGS = /** @type {const} */ (["applicant", "operator"]);
+const LEGS = /** @type {const} */ (["applicant", "operator", "interpreter"]);
+/** Where an end's recordings stand in the time bar. */
+const ROWS = { applicant: 15, operator: 20, interpreter: 25 };
 const RATES = [1, 1.5, 2];
 const STEP_SECONDS = 5;
 /** Going to the mark before, within this time of a mark, means the one before that. */
@@ -122,13 +124,19 @@ class BetpePlayer extends BetpeElement {
     if (event.detail > 0) /** @type {HTMLElement} */ (event.currentTarget).blur();
   }
 
+  /** An interpreter is rare: there is a place for her where she was. */
+  get #legs() {
+    const interpreted = this.record.segments.some(({ leg }) => leg === "interpreter");
+    return LEGS.filter((leg) => leg !== "interpreter" || interpreted);
+  }
+
   /** @param {string} leg */
   #silence(leg) {
     if (!this.silenced.delete(leg)) this.silenced.add(leg);
     this.requestUpdate();
   }
 
-  /** @param {"applicant" | "operator"} leg */
+  /** @param {import("./types.js").Leg} leg */
   #side(leg) {
     const playback = /** @type {Playback} */ (this.playback);
     const side = playback.side(leg);
@@ -154,7 +162,7 @@ class BetpePlayer extends BetpeElement {
             type="button"
             class="small-button"
             aria-pressed=${off ? "true" : "false"}
-            aria-label=${t(leg === "applicant" ? "player.silence.applicant" : "player.silence.operator")}
+            aria-label=${t(`player.silence.${leg}`)}
             @click=${() => this.#silence(leg)}
           >
             ${icon(off ? "sound_off" : "sound")}
@@ -169,18 +177,18 @@ class BetpePlayer extends BetpeElement {
     const playback = /** @type {Playback} */ (this.playback);
     const { segments, seconds } = this.record;
     const place = (/** @type {number} */ at) => (BAR * at) / seconds;
-    const row = (/** @type {import("./types.js").Segment} */ { leg }) => (leg === "applicant" ? 15 : 22);
+    const row = (/** @type {import("./types.js").Segment} */ { leg }) => ROWS[leg];
     return svg`
       <svg class="player__bar" viewBox="0 0 ${BAR} 30" preserveAspectRatio="none" aria-hidden="true">
         ${segments
           .filter(({ starts }) => starts !== null)
           .map(
             (segment) => svg`
-              <rect class="bar__segment" x=${place(segment.starts ?? 0)} y=${row(segment)} width=${place(segment.seconds)} height="5"/>
+              <rect class="bar__segment" x=${place(segment.starts ?? 0)} y=${row(segment)} width=${place(segment.seconds)} height="4"/>
               ${segment.damaged.map(
                 ([first, last]) => svg`
                   <rect class="bar__damage" x=${place((segment.starts ?? 0) + first)} y=${row(segment) - 1}
-                    width=${Math.max(MARK_WIDTH, place(last - first))} height="7"/>`,
+                    width=${Math.max(MARK_WIDTH, place(last - first))} height="6"/>`,
               )}`,
           )}
         ${this.#marks.map(
@@ -270,7 +278,7 @@ class BetpePlayer extends BetpeElement {
         <section class="player__stage" aria-label=${t("player.title")}>
           ${playable
             ? html`
-                <div class="player__sides">${LEGS.map((leg) => this.#side(leg))}</div>
+                <div class="player__sides ${this.#legs.length > 2 ? "player__sides--three" : ""}">${this.#legs.map((leg) => this.#side(leg))}</div>
                 ${this.#controls()}
                 <p class="quiet small">${t("player.keys")}</p>
               `

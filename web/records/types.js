@@ -1,6 +1,8 @@
 /**
  * The shapes that the server answers with on the page of records (docs/protocol.md, "Records"). Types only.
  *
+ * @typedef {"applicant" | "operator" | "interpreter"} Leg
+ *
  * @typedef {object} Row
  * @property {string} id
  * @property {string} state
@@ -11,12 +13,12 @@
  * @property {string} operator_name
  * @property {"approve" | "reject" | "refer" | null} outcome
  *
- * @typedef {{id: string, state: string, language: string, operator_name: string, call_started_at: string | null}} CallRow
+ * @typedef {{id: string, state: string, language: string, operator_name: string, interpreted: boolean, call_started_at: string | null}} CallRow
  *
  * @typedef {{viewer: {id: string, name: string, role: string}, minutes: number, records: Row[]}} Listing
  *
  * @typedef {object} Segment one leg from a connection to its end
- * @property {"applicant" | "operator"} leg
+ * @property {Leg} leg
  * @property {number} number
  * @property {string | null} began
  * @property {number | null} starts seconds on the time line

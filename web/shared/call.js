@@ -2,9 +2,10 @@
  * One live call with the server's media (docs/protocol.md, "The WebSocket").
  *
  * Contract
- *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, socket, layers});
+ *   const call = new Call({id: snapshot.call.id, stream, iceServers, icePolicy, socket, layers, side});
  *                                      layers: send in temporal layers where the browser can, so that the server need
  *                                      not decode every picture of the end that it looks at
+ *                                      side: the page's second connection, over which it sends nothing
  *   call.start()                       makes a new RTCPeerConnection and sends its offer; call it again whenever the
  *                                      socket has opened again (an offer per reconnect)
  *   call.heard(message)                hand it the server's messages: `answer` (of another call or offer: ignored),
@@ -48,9 +49,9 @@ let attempts = 0;
 export class Call extends EventTarget {
   /**
    * @param {{id: string, stream: MediaStream, iceServers?: RTCIceServer[], icePolicy?: RTCIceTransportPolicy,
-   *   socket: import("./socket.js").Socket, layers?: boolean}} options
+   *   socket: import("./socket.js").Socket, layers?: boolean, side?: boolean}} options
    */
-  constructor({ id, stream, iceServers = [], icePolicy = "all", socket, layers = false }) {
+  constructor({ id, stream, iceServers = [], icePolicy = "all", socket, layers = false, side = false }) {
     super();
     this.id = id;
     this.stream = stream;
@@ -58,6 +59,7 @@ export class Call extends EventTarget {
     this.icePolicy = icePolicy;
     this.socket = socket;
     this.layers = layers;
+    this.side = side;
     /** @type {RTCPeerConnection | null} */
     this.peer = null;
     /** The connection before this one: it ends when the server has answered, so that the server sees no parting.
@@ -106,7 +108,7 @@ export class Call extends EventTarget {
       this.dispatchEvent(new CustomEvent("remote", { detail: remote }));
     };
     peer.onicecandidate = ({ candidate }) => {
-      this.socket.send({ type: "candidate", call: this.id, candidate: candidate ? candidate.toJSON() : null });
+      this.socket.send({ type: "candidate", call: this.id, candidate: candidate?.toJSON() ?? null, side: this.side });
     };
     peer.onconnectionstatechange = () => this.#changed(peer);
     this.#addTracks(peer);
@@ -116,7 +118,7 @@ export class Call extends EventTarget {
       if (this.peer === peer) throw error;
     }
     if (this.peer !== peer) return; // stopped or started again meanwhile
-    this.socket.send({ type: "offer", call: this.id, sdp: peer.localDescription?.sdp, attempt });
+    this.socket.send({ type: "offer", call: this.id, sdp: peer.localDescription?.sdp, attempt, side: this.side });
     this.#startAgainIn(this.#patience());
   }
 
@@ -322,7 +324,7 @@ export class Call extends EventTarget {
     }
     figures.up.lost = upLoss;
     if (figures.down.kilobits > 0) this.triedFrozen = false;
-    if (this.cameraOn) await this.#shedOrSend(line);
+    if (this.cameraOn && !this.side) await this.#shedOrSend(line);
     const code = this.shedding.shed ? "sound_only_up" : this.#settled(this.#judge(figures, voice.kilobits > 0));
     this.dispatchEvent(new CustomEvent("quality", { detail: { code, figures } }));
   }

@@ -1,7 +1,8 @@
 // Calls of Betpe-bet in Janus (duktape plugin): each browser has one peer connection that sends and receives.
-// The two ends of a call get each other's packets; a tap gets one end's and sends nothing. The C plugin relays.
+// Each names whose packets it receives; what nobody receives goes nowhere. A tap sends nothing. The C plugin relays.
 //
-// Messages: {request: "join", call, leg} and {request: "tap", call, leg} with an offer; {request: "keyframe"}.
+// Messages: {request: "join", call, leg, receives} and {request: "tap", call, receives} with an offer;
+// {request: "keyframe"}.
 
 Duktape.modSearch = function (id) {
   var text = readFile(getModulesFolder() + '/' + id + '.js');
@@ -10,12 +11,12 @@ Duktape.modSearch = function (id) {
 };
 var sdp = require('janus-sdp');
 
-var sessions = {}; // id -> {id, call, leg, tap, up}
+var sessions = {}; // id -> {id, call, leg, receives, up}
 var offers = []; // waiting for the scheduler
 
 function getVersion() { return 1; }
 function getVersionString() { return '1'; }
-function getDescription() { return 'Calls of two, and taps of them'; }
+function getDescription() { return 'Calls, and taps of them'; }
 function getName() { return 'Betpe-bet calls'; }
 function getAuthor() { return 'Betpe-bet'; }
 function getPackage() { return 'janus.plugin.betpecalls'; }
@@ -60,8 +61,8 @@ function answer(offer) {
   var session = sessions[offer.id];
   if (!session) return;
   session.call = offer.request.call;
-  session.leg = offer.request.leg;
-  session.tap = offer.request.request === 'tap';
+  session.leg = offer.request.leg || '';
+  session.receives = offer.request.receives;
   // 'in' for a tap as well, though it sends nothing: the plugin relays only to sessions that accept the medium.
   var directions = ['in', 'out'];
   for (var i = 0; i < directions.length; i++) {
@@ -76,8 +77,7 @@ function answer(offer) {
 }
 
 function feeds(source, sink) {
-  if (source === sink || !source.up || !sink.up || source.tap || source.call !== sink.call) return false;
-  return sink.tap ? sink.leg === source.leg : sink.leg !== source.leg;
+  return source.up && sink.up && source.call === sink.call && sink.receives === source.leg;
 }
 
 function setupMedia(id) {
