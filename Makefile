@@ -10,7 +10,7 @@ ATTACK ?= none
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-acting test-fast lint types unit tools-there e2e bench lock openapi clean
+.PHONY: help run test test-fast lint types unit tools-there e2e bench lock openapi clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,10 +20,7 @@ run: $(VENV)/.run ## Set up what is missing and start the service (Ctrl+C ends i
 
 test: $(VENV)/.dev tools-there lint types ## Set up the test tools and a browser, then run every test
 	@$(BIN)/python -m pytest -q $(PARALLEL) tests/unit tests/architecture
-	@$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/architecture -m "not acting"
-
-test-acting: $(VENV)/.dev tools-there ## The right person's session with a challenge: wants clips and an idle machine
-	@$(BIN)/python -m pytest tests -m acting
+	@$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/architecture
 
 test-fast: $(VENV)/.dev lint types unit ## Lint, types and unit tests: under a minute
 

@@ -1,30 +1,22 @@
-"""The checks, in worker processes: bounded in number, time and memory. The only importer of verification's computing.
-
-A worker that crashes or hangs is ended and replaced, and costs the one check it was doing.
-"""
+"""The checks, in worker processes (server.workers). The only importer of verification's computing."""
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
 import pickle
-import resource
-import signal
 import time
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
-
-from pebble import ProcessExpired, ProcessPool
+from typing import Any
 
 from server.ports import AskedFeature, ChallengeProgress, ChallengeStep, CheckUnavailable, FeatureStill, Matcher
 from server.proofing import DomainError
+from server.workers import Workers
 from verification.contract import (
     CheckResult,
     Comparison,
@@ -36,27 +28,6 @@ from verification.contract import (
     Side,
     SideReading,
 )
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-WORKER_NICENESS = 5
-"""On a full machine a check takes longer rather than that calls lose packets: a third of a media process's weight."""
-
-
-def _start_worker(memory_mb: int) -> None:
-    # An interrupt in the terminal is the server's to handle; its pool then ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.nice(WORKER_NICENESS)
-    import cv2
-
-    cv2.setNumThreads(1)
 
 
 class MatcherRefused(Exception):
@@ -283,21 +254,16 @@ def _specimen(selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
     return card.front_photo_jpeg, card.back_photo_jpeg
 
 
-class WorkerChecker:
-    """Checker over a pool of forkserver processes (pebble ends the single worker that exceeds its time)."""
+class WorkerChecker(Workers):
+    """Checker over worker processes."""
 
     def __init__(
         self, workers: int, seconds: float, queue: int, memory_mb: int, calibration: Path | None = None
     ) -> None:
         """``calibration``: the face matcher's, None for the product's own."""
-        self._seconds = seconds
+        super().__init__(workers, seconds, queue, memory_mb)
         self._calibration = calibration
         self._calibration_sha256 = ""
-        self._room = workers + queue
-        self._under_way = 0
-        context = multiprocessing.get_context("forkserver")
-        self._pool = ProcessPool(max_workers=workers, context=context, initializer=_start_worker, initargs=(memory_mb,))
-        self._workers = workers
 
     async def matcher(self) -> Matcher:
         """Load and try the face matcher as configured, and hold every comparison to that calibration from now on.
@@ -310,33 +276,7 @@ class WorkerChecker:
 
     async def warm(self) -> None:
         """Start the workers and load the models, so that the first citizen does not wait for it."""
-        await asyncio.gather(*(self.run(_warm) for _ in range(self._workers)))
-
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function (of a module's top level) in a worker. Raises CheckUnavailable, and what it raises."""
-        with self._place():
-            return await self._schedule(function, *args, **kwargs)
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One check under way, of as many as there is room for."""
-        if self._under_way >= self._room:
-            raise CheckUnavailable("check_busy", "Too many checks are under way; try again in a moment.")
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-
-    async def _schedule(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            future: Any = self._pool.schedule(function, args=list(args), kwargs=kwargs, timeout=self._seconds)
-            result: T = await asyncio.wrap_future(future)
-            return result
-        except TimeoutError as error:
-            raise CheckUnavailable("check_timed_out", "The check took too long and was ended.") from error
-        except (ProcessExpired, MemoryError) as error:
-            raise CheckUnavailable("check_crashed", "The check stopped unexpectedly; nothing else is lost.") from error
+        await asyncio.gather(*(self.run(_warm) for _ in range(self.count)))
 
     async def assess_side(self, image: bytes, side: Side) -> SideReading:
         return await self.run(_assess_side, image, side)
@@ -346,17 +286,17 @@ class WorkerChecker:
 
     async def compare(self, portrait: bytes, probes: AsyncIterable[Frame]) -> Comparison:
         rule = (self._calibration, self._calibration_sha256)
-        with self._place():
-            parts: list[asyncio.Task[Any]] = [asyncio.create_task(self._schedule(_prepare, portrait, *rule))]
+        with self.place():
+            parts: list[asyncio.Task[Any]] = [asyncio.create_task(self.schedule(_prepare, portrait, *rule))]
             try:
                 async for probe in probes:
-                    parts.append(asyncio.create_task(self._schedule(_see, probe, *rule)))
+                    parts.append(asyncio.create_task(self.schedule(_see, probe, *rule)))
                 prepared, *seen = await asyncio.gather(*parts)
             finally:
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
-            comparison: Comparison = await self._schedule(_conclude, prepared, [one for one, _ in seen], *rule)
+            comparison: Comparison = await self.schedule(_conclude, prepared, [one for one, _ in seen], *rule)
             return replace(comparison, frames_jpeg=tuple(jpeg for _, jpeg in seen))
 
     async def judge_registry(self, attributes: Mapping[str, str], record: RegistryRecord | None) -> CheckResult:
@@ -377,7 +317,7 @@ class WorkerChecker:
     async def follow_challenge(
         self, state: bytes, frames: Sequence[Frame], shown_at: float | None, *, last: bool
     ) -> ChallengeProgress:
-        return await self.run(_follow_challenge, state, list(frames), shown_at, last)
+        return await self.run_at_once(_follow_challenge, state, list(frames), shown_at, last)
 
     async def new_tilt(self, issuing_state: str) -> ChallengeProgress:
         return await self.run(_new_tilt, issuing_state)
@@ -395,7 +335,3 @@ class WorkerChecker:
 
     async def specimen(self, selfie: bytes, seed: int, today: datetime) -> tuple[bytes, bytes]:
         return await self.run(_specimen, selfie, seed, today)
-
-    async def aclose(self) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types its other methods only
-        await asyncio.to_thread(self._pool.join)

@@ -41,28 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
-LEFT_OUT = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LEFT_OUT] = []
-
-
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Remember the sessions with a challenge that are left to ``make test-acting``."""
-    for item in items:
-        if item.get_closest_marker("acting") is not None:
-            item.config.stash[LEFT_OUT].append(item.name)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if again := terminalreporter.stats.get("rerun"):
         terminalreporter.write_line("Failed at first, tried once more (a cause to look for, machine or product):")
         for report in again:
             terminalreporter.write_line(f"  {report.nodeid} ({report.when})\n{report.longreprtext}")
-    if config.stash[LEFT_OUT] and "not acting" in str(config.option.markexpr):
-        names = ", ".join(config.stash[LEFT_OUT])
-        terminalreporter.write_line(
-            f"Not run: {names}. Two browsers and the judge of a challenge need more than two busy cores: "
-            "run make test-acting on an idle machine."
-        )

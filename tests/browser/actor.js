@@ -9,7 +9,7 @@
   const [WIDTH, HEIGHT] = [480, 360]; // enough for every check; the same machine encodes, carries and judges it
   const SOURCE = 30; // of the recorded acts
   const NEARING = 12; // of the computed one
-  const ON_PURPOSE = 18; // of a recorded blink: who is asked to blink does it more slowly than by nature
+  const ON_PURPOSE = 18; // of a recorded blink or open mouth: who is asked for it does it more slowly than by nature
   const between = (low, high) => low + Math.random() * (high - low);
 
   /** @type {Promise<{sequences: Record<string, Blob[]>, follows: boolean}> | undefined} */
@@ -66,7 +66,7 @@
     begin(kind, times, at) {
       if (kind === "come_closer") this.act("come_closer", at, NEARING);
       else if (kind === "blink") for (let i = 0; i < times; i += 1) at = this.act("blink", at, ON_PURPOSE) + between(0.25, 0.45);
-      else this.act(kind, at);
+      else this.act(kind, at, kind === "open_mouth" ? ON_PURPOSE : SOURCE);
     }
 
     /** The name of the rest in the light that the screen gives just now. */

@@ -29,6 +29,8 @@ from verification.contract import Pixels
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_suffix(".js")
 QUALITY = 95
+WIDTH, HEIGHT = 480, 360
+"""As actor.js draws them: what is larger would cost the browser time that the judge needs."""
 NEAREST, NEARING = 1.55, 12
 """Growth of a face that comes nearer, and frames of it: as ``clips`` has it, at 12 a second (in actor.js)."""
 RESTING = 8
@@ -96,10 +98,8 @@ def performer(video: Path) -> Reel:
     for kind, stretches in cast.acts.items():
         for number, stretch in enumerate(stretches):
             sequences[f"{kind}:{number}"] = [Shot(0.0, name, source) for source in _run_through(stretch)]
-    for number, (begin, end) in enumerate(cast.talk):
-        middle = (begin + end) // 2
-        for place, start in enumerate((begin, middle - TALK // 2, end - TALK)):
-            sequences[f"talk:{number}{place}"] = [Shot(0.0, name, source) for source in range(start, start + TALK)]
+    for number, (begin, _) in enumerate(cast.talk):
+        sequences[f"talk:{number}"] = [Shot(0.0, name, source) for source in range(begin, begin + TALK)]
     pictures = {key: _rendered(shots, clip) for key, shots in sequences.items()}
     nearer = _rendered([Shot(0.0, name, first, near=float(near)) for near in np.linspace(1, NEAREST, NEARING)], clip)
     pictures[Kind.COME_CLOSER] = [*nearer, *[nearer[-1]] * NEARING, *nearer[::-1]]
@@ -151,7 +151,8 @@ def _rendered(shots: Sequence[Shot], clip: clips.Clip) -> list[bytes]:
 def _encoded(pictures: Iterable[Pixels]) -> list[bytes]:
     found = []
     for pixels in pictures:
-        done, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        small = cv2.resize(pixels, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         assert done
         found.append(jpeg.tobytes())
     return found

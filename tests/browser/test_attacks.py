@@ -139,11 +139,12 @@ async def test_a_recording_that_does_not_follow(hall: Opened, tmp_path: Path, cl
     await refused(journey)
 
 
-@pytest.mark.acting
 @pytest.mark.real_faces
 async def test_the_right_person(hall: Opened, tmp_path: Path, clip: Path) -> None:
-    card = await cards(actor.portrait(clip, PORTRAIT_FRAME, tmp_path / "portrait.jpg"), tmp_path, "none", seed=2)
-    reel = await asyncio.to_thread(actor.performer, clip)
+    portrait = actor.portrait(clip, PORTRAIT_FRAME, tmp_path / "portrait.jpg")
+    card, reel = await asyncio.gather(
+        cards(portrait, tmp_path, "none", seed=2), asyncio.to_thread(actor.performer, clip)
+    )
     journey = await in_call(hall, tmp_path, reel, card)
     assert await journey.interview() == "passed", await journey.check("face_match")
     challenge = await journey.passed_challenge(actor.needs_of(CLIP), TRIES)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from server.checker import MatcherRefused, WorkerChecker
 from server.ports import CheckUnavailable
+from server.workers import NICENESS
 from verification import calibration, images
 from verification.contract import Frame, Outcome, Side, UnusableInput
 
@@ -36,6 +38,10 @@ def _devour() -> int:
 
 def _pid() -> int:
     return os.getpid()
+
+
+def _niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 @pytest.fixture
@@ -64,6 +70,13 @@ async def test_a_worker_that_hangs_is_ended() -> None:
         assert await pool.run(_pid)
     finally:
         await pool.aclose()
+
+
+async def test_checks_give_way_to_the_calls_and_what_cannot_be_late_does_not(checker: WorkerChecker) -> None:
+    own = _niceness()
+    assert await checker.run(_niceness) == own + NICENESS
+    assert await checker.run_at_once(_niceness) == own
+    assert await checker.run(_niceness) == own + NICENESS
 
 
 async def test_a_worker_that_wants_too_much_memory_is_refused_it(checker: WorkerChecker) -> None:
