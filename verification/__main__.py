@@ -44,6 +44,20 @@ def answering(as_json: bool) -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from error
 
 
+def usable_folder(path: Path) -> Path:
+    """A folder that a report can be written to, made where it is missing: asked before the work, not after it.
+
+    Raises UnusableInput folder_unusable.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableInput("folder_unusable", f"{path.name} is no folder to write to: {error.strerror}.") from error
+    if not os.access(path, os.W_OK):
+        raise UnusableInput("folder_unusable", f"{path.name} is no folder to write to: Permission denied.")
+    return path
+
+
 def say(answer: dict[str, Any], text: str, as_json: bool) -> None:
     """Print the answer as JSON or as text for people."""
     typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
@@ -180,6 +194,9 @@ def attacks(
     data: Annotated[Path, typer.Option(help="Folder of the clips, or with the folder video in it.")],
     out: Annotated[Path, typer.Option(help="Folder for attacks.json and attacks.html.")],
     each: Annotated[int, typer.Option(min=1, max=1000, help="Presentations of each species.")] = 5,
+    genuine: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Genuine presentations of each person; default: as many.")
+    ] = None,
     species: Annotated[list[str] | None, typer.Option(help="Only these; default: all.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same attacks.")] = 0,
     as_json: Json = False,
@@ -192,8 +209,9 @@ def attacks(
     from verification import attacks as laboratory
 
     with answering(as_json):
-        report = laboratory.run(data, each, seed, species or None).as_json()
-        answer = {**report, "files": attack_report.write(report, out)}
+        folder = usable_folder(out)
+        report = laboratory.run(data, each, seed, species or None, genuine or each).as_json()
+        answer = {**report, "files": attack_report.write(report, folder)}
     say(answer, attack_report.as_text(report), as_json)
     held = not report["not_beaten"] and (report["bona_fide"]["bpcer"] or 0.0) < laboratory.BPCER_GOAL
     raise typer.Exit(EXIT_CODES[Outcome.PASSED if held else Outcome.FAILED])
@@ -218,6 +236,7 @@ def evaluate(
 
     with answering(as_json):
         own = None if embedder is None else calibration.read_embedder(embedder)
+        folder = None if report is None else usable_folder(report)
         found = evaluation.run(
             pairs,
             root,
@@ -228,8 +247,8 @@ def evaluate(
             variants=variants,
             jobs=jobs or os.cpu_count() or 1,
         )
-        if report is not None:
-            evaluation_report.write(found, report, calibration.load(), own)
+        if folder is not None:
+            evaluation_report.write(found, folder, calibration.load(), own)
     say(found.figures, evaluation_report.as_text(found.figures), as_json)
 
 

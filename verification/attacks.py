@@ -136,8 +136,11 @@ class Report:
         return rows
 
 
-def run(folder: Path, each: int, seed: int = 0, names: Iterable[str] | None = None) -> Report:
-    """Make ``each`` presentations of every species (or of ``names``) and of genuine people, and judge them.
+def run(
+    folder: Path, each: int, seed: int = 0, names: Iterable[str] | None = None, bona_fide: int | None = None
+) -> Report:
+    """Make ``each`` presentations of every species (or of ``names``), ``bona_fide`` (default: as many) of every genuine
+    person, and judge them. The first n of a longer run are those of a run of n.
 
     ``folder`` holds the clips, or has them in its folder ``video``. Raises UnusableInput (``clips_missing``) where they
     are not there, ``unknown_species`` for a name that is none.
@@ -152,13 +155,14 @@ def run(folder: Path, each: int, seed: int = 0, names: Iterable[str] | None = No
         raise UnusableInput("clips_missing", f"The clips {', '.join(clips.missing(folder))} are not there.")
     cast = {name: clips.load(place, name) for name in clips.CASTS}
     report = Report()
-    for number in range(each):
+    honest = each if bona_fide is None else max(each, bona_fide)
+    for number in range(honest):
         random = Random(f"{seed}:{number}")  # noqa: S311 - a run is to be repeatable
         people = sorted(cast)
         random.shuffle(people)
         for name in people:
             report.presentations.append(genuine(cast[name], random))
-        for name in wanted:
+        for name in wanted if number < each else ():
             report.presentations.append(attack(species.ALL[name], cast[people[0]], cast[people[1]], random))
     if names is None:
         report.extra, report.cards = card_attacks.run(cast, each, seed)

@@ -20,13 +20,21 @@ _REASONS: Final = {
     "second_opinion_not_run": "the second engine was not asked",
 }
 
+SCALE: Final = "standard deviations of strangers' scores"
+SECOND_SCALE: Final = "euclidean distance"
+
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The object whose keys others rely on; ``second`` and ``best`` are extra."""
+    """The object whose keys others rely on; ``second`` and ``best`` are extra.
+
+    ``scale`` says what a score and its threshold are measured in, ``better`` which way the same person lies.
+    """
     result, second = comparison.result, comparison.second
     return {
         "outcome": result.outcome.value,
         "score": result.score,
+        "scale": SCALE,
+        "better": "higher",
         "threshold": result.threshold,
         "fmr": result.fmr,
         "model": result.model,
@@ -41,6 +49,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "second": {
             "outcome": second.outcome.value,
             "score": second.score,
+            "scale": SECOND_SCALE,
+            "better": "lower",
             "threshold": second.threshold,
             "fmr": second.fmr,
             "model": second.model,

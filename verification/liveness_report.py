@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
@@ -51,7 +52,7 @@ def script_of(data: Any) -> Script:
         steps = tuple(_step(row) for row in data["steps"])
         bits = float(data.get("entropy_bits", 0.0))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnusableInput("script_invalid", f"The script cannot be read: {error}.") from error
+        raise UnusableInput("script_invalid", f'The script has no "steps" that can be read: {error}.') from error
     if not 1 <= len(steps) <= challenge.MAX_STEPS:
         raise UnusableInput("script_invalid", f"A script has 1 to {challenge.MAX_STEPS} steps.")
     return Script(steps, bits)
@@ -66,12 +67,27 @@ def judge_files(clip: Path, script: Path) -> dict[str, Any]:
         raise UnusableInput("script_invalid", "The script's file is missing or too large.")
     try:
         data = json.loads(script.read_text(encoding="utf-8"))
-        prompts = [float(value) for value in data["prompts"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnusableInput("script_invalid", f"The script cannot be read: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UnusableInput("script_invalid", f"The script is not JSON: {error}.") from error
     asked = script_of(data)
+    prompts = _prompts(data, len(asked.steps))
     frames = read_clip(clip)
     return as_json(liveness.judge(asked, frames, prompts), signals.check(signals.observe(frames)))
+
+
+def _prompts(data: dict[str, Any], steps: int) -> list[float]:
+    """The moments at which the steps were shown. Raises UnusableInput script_invalid."""
+    try:
+        prompts = [float(value) for value in data["prompts"]]
+    except KeyError:
+        raise UnusableInput(
+            "script_invalid", 'The script has no "prompts": the second of the clip at which each step was shown.'
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise UnusableInput("script_invalid", f"The prompts cannot be read: {error}.") from error
+    if not 1 <= len(prompts) <= steps or not all(map(math.isfinite, prompts)) or prompts != sorted(prompts):
+        raise UnusableInput("script_invalid", f"Of {steps} steps, 1 to {steps} prompts are needed, in order of time.")
+    return prompts
 
 
 def read_clip(path: Path) -> list[Frame]:

@@ -232,6 +232,10 @@ def test_the_liveness_command_refuses_a_still_photograph(tmp_path: Path) -> None
         '{"steps": [{"kind": "colour_flash", "window": 5, "rest": 1, "parameters": {"colours": ["rose", "green"], '
         '"seconds": 0.05}}], "prompts": [1]}',
         '{"steps": [{"kind": "blink", "window": 5, "rest": 1}], "prompts": ["soon"]}', "[1]",
+        '{"steps": [{"kind": "nod", "window": 5, "rest": 1}]}',
+        '{"steps": [{"kind": "nod", "window": 5, "rest": 1}], "prompts": []}',
+        '{"steps": [{"kind": "nod", "window": 5, "rest": 1}], "prompts": [NaN]}',
+        '{"steps": [{"kind": "nod", "window": 5, "rest": 1}], "prompts": [1, 2]}',
     ],
 )  # fmt: skip
 def test_a_bad_script_is_named(tmp_path: Path, script: str) -> None:

@@ -32,6 +32,8 @@ def test_the_same_person() -> None:
     assert answer["score"] >= answer["threshold"]
     assert [set(probe) for probe in answer["probes"]] == [{"quality", "score", "problems"}] * 2
     assert answer["reasons"] == ["same_person"]
+    assert (answer["better"], answer["second"]["better"]) == ("higher", "lower")
+    assert answer["second"]["score"] < answer["second"]["threshold"]
 
 
 def test_another_person() -> None:

@@ -163,6 +163,14 @@ def test_lists_that_are_refused(root: Path, tmp_path: Path, text: str, code: str
     assert json.loads(result.output)["error"]["code"] == code
 
 
+def test_a_report_that_cannot_be_written_is_said_before_the_work(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    arguments = ["evaluate", "--pairs", tmp_path / "absent.csv", "--root", root, "--report", tmp_path / "taken"]
+    result = RUNNER.invoke(app, [*map(str, arguments), "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.output)["error"]["code"] == "folder_unusable"
+
+
 def test_who_is_who_is_believed_only_when_every_pair_agrees(root: Path) -> None:
     listed = pairs.read(root / "pairs.csv", root)
     assert pairs.persons(listed) is not None
