@@ -17,6 +17,7 @@ from typing import Any
 from server.event_loop import new_event_loop
 from server.media.embedded import EmbeddedMedia
 from server.media.messages import pack, pack_frames, unpack
+from server.media.rehearsal import rehearse
 from server.ports import Leg, MediaError, RecordingPlan
 
 HEARTBEAT = 0.25  # seconds
@@ -132,16 +133,24 @@ async def pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.R
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop), source
 
 
+async def _warm(media: EmbeddedMedia) -> None:
+    """Have ready what the first call, or one that is taken over, would have to wait for."""
+    await asyncio.sleep(WARM)
+    await rehearse()
+    media.warm()
+
+
 async def main(options: dict[str, Any]) -> None:
     reader, writer, source = await pipes()
     if options.get("ports"):
         options["ports"] = tuple(options["ports"])
     media = EmbeddedMedia(**options)
-    warming = asyncio.get_running_loop().call_later(WARM, media.warm)
+    warming = asyncio.create_task(_warm(media))
     try:
         await Node(media, writer).serve(reader)
     finally:
         warming.cancel()
+        await asyncio.wait({warming})
         await media.aclose()
         writer.close()
         source.close()

@@ -365,6 +365,7 @@ async def test_a_saved_signature_can_be_revoked(page: Page, stub: CitizenStub) -
 
 WEAK, GOOD = {"kilobits": 60, "audioLoss": 0}, {"kilobits": 400, "audioLoss": 0}
 LOSSY, UNKNOWN = {"kilobits": 400, "audioLoss": 0.3}, {"kilobits": None, "audioLoss": 0}
+RISING = [{"kilobits": 30 * 1.16**look, "audioLoss": 0} for look in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -375,6 +376,9 @@ LOSSY, UNKNOWN = {"kilobits": 400, "audioLoss": 0.3}, {"kilobits": None, "audioL
         ([WEAK] * 3, [True, True, False]),
         ([LOSSY] * 3, [True, True, False]),
         ([WEAK] * 3 + [GOOD] * 6, [True, True] + [False] * 5 + [True, True]),
+        # An estimate that rises after a try is waited for; one that stands still is not.
+        ([WEAK] * 8 + RISING, [True] * 2 + [False] * 5 + [True] * (1 + len(RISING))),
+        (RISING[:4] + [RISING[3]] * 3, [True] * 5 + [False] * 2),
         # A try that fails is followed by a longer rest: 5 looks, then 10.
         ([WEAK] * 30, [True] * 2 + [False] * 5 + [True] * 3 + [False] * 10 + [True] * 3 + [False] * 7),
     ],

@@ -143,7 +143,7 @@ async def test_statistics_say_what_arrives(media, browsers):
     await next_event(events, "connected", Leg.APPLICANT)
     assert media.statistics(CALL, Leg.APPLICANT) is not None
     assert media.statistics(CALL, Leg.OPERATOR) is None
-    await applicant.sent_seconds(3)
+    await applicant.sent_seconds(2)
     figures = media.statistics(CALL, Leg.APPLICANT)
     assert figures.connected
     assert (figures.width, figures.height) == (320, 240)

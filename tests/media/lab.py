@@ -12,8 +12,9 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,33 @@ async def narrow(leg: str, kilobits: int | None) -> None:
         await within(
             leg, "tc", "qdisc", "add", "dev", "cable", "root", "tbf", "rate", rate, "burst", "5kb", "latency", "300ms"
         )
+
+
+SLOW = {"near": "10.78.4.1", "far": "10.78.4.2"}
+"""Addresses at the ends of a slow line, which is beside the cables."""
+
+
+@asynccontextmanager
+async def slow_line(leg: str) -> AsyncIterator[Callable[[float, float], None]]:
+    """A line from a leg to the server at SLOW["near"]; gives what sets its kbit/s and its seconds on the way up."""
+    script = Path(__file__).with_name("slow_line.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), _namespace(leg), f"{_PREFIX}s", SLOW["far"], SLOW["near"],
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    held = process.stdin
+
+    def narrow_to(kilobits: float, seconds: float) -> None:
+        held.write(f"{kilobits} {seconds}\n".encode())
+
+    try:
+        if await process.stdout.readline() != b"there\n":
+            raise RuntimeError("the slow line did not come up")
+        yield narrow_to
+    finally:
+        held.close()
+        await process.wait()
 
 
 async def unplug(leg: str, plugged: bool) -> None:

@@ -25,7 +25,7 @@ async def test_a_call_lives_through_loss_blackout_another_network_and_a_killed_p
     async with lab.cables(), lab.call_between_namespaces(media, resume=1500) as pages:
         operator, applicant = pages["operator"], pages["applicant"]
         await lab.lose(5)
-        lossy = await lab.look(operator, 6)
+        lossy = await lab.look(operator, 4)
         await lab.lose(0)
         assert lossy["fps"] > 5
         assert lossy["p50"] < 1500

@@ -14,6 +14,9 @@ const BOTH_KILOBITS = 86;
 const VOICE_LOSS = 0.15;
 /** Looks in a row: one bad look may be a lift, or the first seconds of the browser's estimate. */
 const PATIENCE = 3;
+/** An estimate that rises by more than this from look to look is no verdict yet: without video it stays at what the
+ * voice takes, and with it it grows by some 8% a second until it meets the line. */
+const RISING = 1.05;
 const FIRST_RETURN_MS = 10_000;
 const LAST_RETURN_MS = 80_000;
 /** Video that held this long was no failed try. */
@@ -23,6 +26,8 @@ export class Shedding {
   constructor() {
     this.shed = false;
     this.poor = 0;
+    /** @type {number | null} the estimate of the look before */
+    this.before = null;
     this.since = 0;
     this.wait = FIRST_RETURN_MS;
   }
@@ -32,8 +37,11 @@ export class Shedding {
     if (this.shed) {
       if (now - this.since >= this.wait) this.#turn(false, now);
     } else {
-      const poor = (kilobits !== null && kilobits < BOTH_KILOBITS) || audioLoss > VOICE_LOSS;
-      this.poor = poor ? this.poor + 1 : 0;
+      const narrow = kilobits !== null && kilobits < BOTH_KILOBITS;
+      const rising = narrow && this.before !== null && kilobits > RISING * this.before;
+      this.before = kilobits;
+      if (audioLoss > VOICE_LOSS || (narrow && !rising)) this.poor += 1;
+      else if (!narrow) this.poor = 0;
       if (this.poor >= PATIENCE) {
         const failedTry = this.since > 0 && now - this.since < HELD_MS;
         this.wait = failedTry ? Math.min(2 * this.wait, LAST_RETURN_MS) : FIRST_RETURN_MS;
@@ -48,5 +56,6 @@ export class Shedding {
     this.shed = shed;
     this.since = now;
     this.poor = 0;
+    this.before = null;
   }
 }

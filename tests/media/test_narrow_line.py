@@ -1,0 +1,93 @@
+"""A citizen's line that is narrow and long, and one that carries the voice alone: two real Chromiums and the Call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page
+
+from server.media.processes import MediaProcesses
+from server.ports import Leg
+from tests.media import lab
+from tests.media.chromium import application, browser, first_picture, open_call, served
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+CITIZEN = Path(__file__).with_name("narrow.html")
+
+
+async def heard(page: Page, seconds: float) -> dict[str, float]:
+    """What the operator gets meanwhile: frames per second, and the share of the sound that had to be made up."""
+    before = await page.evaluate("statistics()")
+    await asyncio.sleep(seconds)
+    after = await page.evaluate("statistics()")
+
+    def grown(stream: str, counter: str) -> float:
+        return float(after[stream].get(counter, 0) - before[stream].get(counter, 0))
+
+    return {
+        "fps": (after["frames"] - before["frames"]) / ((after["at"] - before["at"]) / 1000),
+        "made_up": grown("in_audio", "concealedSamples") / max(1.0, grown("in_audio", "totalSamplesReceived")),
+    }
+
+
+async def until(page: Page, code: str, seconds: float) -> None:
+    """Wait until the citizen's page says so of its line. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while (await page.evaluate("state.codes.at(-1)")) != code:
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.timeout(150)
+async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_both() -> None:
+    if (reason := lab.reason_not_to_run()) is not None:
+        pytest.skip(reason)
+
+    async def answer(call: str, leg: str, sdp: str) -> str:
+        return await media.answer(call, Leg(leg), sdp)
+
+    async def citizen_page(_: web.Request) -> web.Response:
+        return web.Response(text=CITIZEN.read_text(encoding="utf-8"), content_type="text/html")
+
+    app = application(answer)
+    app.router.add_get("/citizen", citizen_page)
+    app.router.add_static("/web", WEB)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(lab.cables())
+        narrow_to = await stack.enter_async_context(lab.slow_line("applicant"))
+        media = MediaProcesses(1, addresses=[lab.SLOW["near"], lab.SERVER["operator"]])
+        stack.push_async_callback(media.aclose)
+        await media.start()
+        port = (await stack.enter_async_context(served(app, "0.0.0.0"))).rsplit(":", 1)[1]
+        pages: dict[str, Page] = {}
+        for leg, host in (("operator", lab.SERVER["operator"]), ("applicant", lab.SLOW["near"])):
+            origin = f"http://{host}:{port}"
+            opened = await stack.enter_async_context(browser(stack.enter_context(lab.launcher(leg)), secure=origin))
+            if leg == "operator":
+                pages[leg] = await open_call(opened, origin, "c", leg)
+            else:
+                pages[leg] = await (await opened.new_context()).new_page()
+                await pages[leg].goto(f"{origin}/citizen?call=c")
+        citizen, operator = pages["applicant"], pages["operator"]
+        await first_picture(operator)
+
+        narrow_to(300, 0.15)
+        await asyncio.sleep(2)
+        found = await heard(operator, 4)
+        assert found["fps"] > 5
+        assert found["made_up"] < 0.05
+        assert "sound_only_up" not in await citizen.evaluate("state.codes")
+
+        narrow_to(62, 0.05)
+        found, _ = await asyncio.gather(heard(operator, 5), until(citizen, "sound_only_up", 30))
+        assert found["made_up"] < 0.2
+        found = await heard(operator, 3)
+        assert found["fps"] == 0
+        assert found["made_up"] < 0.05
+
+        narrow_to(2000, 0.05)
+        await until(citizen, "good", 30)
+        assert (await heard(operator, 2))["fps"] > 5
