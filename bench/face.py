@@ -151,8 +151,7 @@ def _errors() -> list[Row]:
     lost = figures["failures"]["portrait"][0]
     wrong = rates.false_match_rate(strangers, -USUAL_DISTANCE)
     own = figures["installed"]["accept"]["fmr"]
-    return [
-        *rows,
+    rows += [
         row(
             "printed portrait x webcam: equal error rate",
             round(100 * figures["eer"], 2),

@@ -119,8 +119,13 @@ def needs_of(name: str) -> list[str]:
     return needs
 
 
-def portrait(video: Path, number: int, target: Path) -> Path:
-    """One frame of a clip, as a photograph for the card."""
+PORTRAIT_FRAMES = {"liveportrait_d10": 262}
+"""A straight look that is in no part of the clip that is acted with (verification.clips.CASTS)."""
+
+
+def portrait(video: Path, target: Path) -> Path:
+    """One frame of a clip, as a photograph for the card: that of PORTRAIT_FRAMES, or the first."""
+    number = PORTRAIT_FRAMES.get(video.stem, 0)
     with av.open(str(video)) as container:
         for place, frame in enumerate(container.decode(video=0)):
             if place == number:

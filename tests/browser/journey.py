@@ -1,7 +1,8 @@
 """One whole session in two real browsers, through the real server on a fresh database.
 
 ``make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused`` runs it: a specimen card is drawn with the
-portrait, the clip (or a picture, made to move) is the citizen's camera. Prints one JSON line. ``LIVENESS=required``
+portrait (a picture, or a clip of which a frame is taken), the clip (or a picture, made to move) is the citizen's
+camera. Prints one JSON line. ``LIVENESS=required``
 adds the liveness challenge: a clip that ``verification.clips`` knows does what it asks. ``ATTACK`` (one of ATTACKS)
 makes the session one of a deceiver.
 """
@@ -45,6 +46,8 @@ CHALLENGE_SECONDS = 150.0
 TRIES = 3
 """An inconclusive challenge is asked again, as the panel tells the consultant."""
 OTHER_SEED = 1000
+STILLS = (".jpg", ".jpeg", ".png", ".webp")
+"""A portrait of another kind is a clip, of which a frame is taken."""
 ATTACKS = {
     "none": "nobody deceives",
     "still": "a photograph is held to the camera",
@@ -439,6 +442,8 @@ async def run(
     """The whole session; what happened, as the JSON line says it. ``met``: whether it ended as expected."""
     async with Opened() as stack:
         reel, needs = await acted(video, attack, liveness)
+        if portrait.suffix.lower() not in STILLS:
+            portrait = await asyncio.to_thread(actor.portrait, portrait, folder / "portrait.jpg")
         front, back = await cards(portrait, folder, attack)
         camera = await asyncio.to_thread(camera_file, video, folder / "camera.mjpeg") if reel is None else None
         await stack.start(folder, {"BETPE_LIVENESS": liveness}, camera)

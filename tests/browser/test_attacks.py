@@ -24,8 +24,6 @@ PORTRAIT = DATA / "obama.jpg"
 SAME_PERSON = DATA / "obama2.jpg"
 OTHER_PERSON = DATA / "biden.jpg"
 CLIP = "liveportrait_d10"
-PORTRAIT_FRAME = 262
-"""Straight, and in no part of the clip that is acted with (verification.clips.CASTS)."""
 SCREENSHOTS = os.environ.get("BETPE_SCREENSHOTS")
 """A folder for pictures of the pages; none by default."""
 SETTINGS = {"BETPE_LIVENESS": "required", "BETPE_UNDO_SECONDS": "2"}
@@ -127,7 +125,7 @@ async def test_a_photograph_held_to_the_camera(hall: Opened, tmp_path: Path) -> 
 @pytest.mark.real_faces
 async def test_a_recording_that_does_not_follow(hall: Opened, tmp_path: Path, clip: Path) -> None:
     """The right person, recorded: she turns, talks and blinks, but not when she is asked."""
-    card = await cards(actor.portrait(clip, PORTRAIT_FRAME, tmp_path / "portrait.jpg"), tmp_path, "none", seed=15)
+    card = await cards(actor.portrait(clip, tmp_path / "portrait.jpg"), tmp_path, "none", seed=15)
     reel = await asyncio.to_thread(actor.replayed, clip)
     journey = await in_call(hall, tmp_path, reel, card)
     assert await journey.interview() == "passed", await journey.check("face_match")
@@ -141,7 +139,7 @@ async def test_a_recording_that_does_not_follow(hall: Opened, tmp_path: Path, cl
 
 @pytest.mark.real_faces
 async def test_the_right_person(hall: Opened, tmp_path: Path, clip: Path) -> None:
-    portrait = actor.portrait(clip, PORTRAIT_FRAME, tmp_path / "portrait.jpg")
+    portrait = actor.portrait(clip, tmp_path / "portrait.jpg")
     card, reel = await asyncio.gather(
         cards(portrait, tmp_path, "none", seed=2), asyncio.to_thread(actor.performer, clip)
     )
