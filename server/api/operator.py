@@ -22,7 +22,7 @@ from server.api.models import (
     WrapUp,
 )
 from server.api.signalling import say_goodbye
-from server.consultation import calling, challenging, deciding, examining, operating, views
+from server.consultation import calling, challenging, deciding, examining, operating, registering, views
 from server.proofing import Availability, DecisionOutcome, DomainError, Operator, Session
 
 
@@ -76,6 +76,12 @@ async def record_step(context: Context) -> Mapping[str, Any]:
 async def compare(context: Context) -> Mapping[str, Any]:
     operator, session = await live_case(context)
     await deciding.compare(context.desk, session, operator.id)
+    return await operator_answer(context)
+
+
+async def ask_registry(context: Context) -> Mapping[str, Any]:
+    operator, session = await live_case(context)
+    await registering.ask_again(context.desk, session, operator.id)
     return await operator_answer(context)
 
 

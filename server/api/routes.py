@@ -109,6 +109,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("POST", "/api/operator/case/steps", operator.record_step, OPERATOR, models.RecordStep, "Record a step"),
     Route("POST", "/api/operator/case/compare", operator.compare, OPERATOR, models.Nothing, "Compare the faces now"),
+    Route("POST", "/api/operator/case/registry", operator.ask_registry, OPERATOR, models.Nothing, "Ask it again"),
     Route("POST", "/api/operator/case/still", operator.still, OPERATOR, models.Nothing, "Keep a still of the card"),
     Route(
         "POST", "/api/operator/case/challenge", operator.start_challenge, OPERATOR, models.StartChallenge, "Liveness"

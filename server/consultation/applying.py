@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 
+from server.consultation import registering
 from server.consultation.calling import end_call, match_all
 from server.consultation.desk import (
     Change,
@@ -22,9 +22,9 @@ from server.consultation.desk import (
     session_of,
     token_digest,
 )
-from server.ports import RegistryUnavailable, Timer
+from server.ports import Timer
 from server.proofing import FINAL, DomainError, Move, Session, State
-from verification.contract import CheckResult, Outcome, RegistryQuery, Side, SideReading
+from verification.contract import Side, SideReading
 
 CONSENT_VERSION = "2026-11"
 LANGUAGES = ("kk", "ru", "en")
@@ -162,7 +162,7 @@ async def confirm(desk: Desk, session_id: str, corrections: Mapping[str, str]) -
         results = list(reading.checks)
         if corrections:
             results.append(await desk.checker.judge_typed(reading.attributes, corrections))
-        results.append(await _ask_registry(desk, attributes))
+        results.append(await registering.ask(desk, attributes))
         for result in results:
             await record(desk, session_id, result, "system")
         images = dict(session.images)
@@ -190,21 +190,6 @@ async def confirm(desk: Desk, session_id: str, corrections: Mapping[str, str]) -
     await desk.tell(session, queue=True)
     await match_all(desk)
     return await session_of(desk, session_id)
-
-
-async def _ask_registry(desk: Desk, attributes: Mapping[str, str]) -> CheckResult:
-    """What the register of documents says. One that gives no answer leaves its check inconclusive, with the reason."""
-    query = RegistryQuery.of(attributes)
-    if desk.registry is None or query is None:
-        return CheckResult("registry", Outcome.NOT_RUN, ("registry_not_asked",))
-    started = time.perf_counter()
-    try:
-        result = await desk.checker.judge_registry(attributes, await desk.registry.look_up(query))
-    except RegistryUnavailable as error:
-        outcome = Outcome.NOT_RUN if error.code == "registry_not_asked" else Outcome.INCONCLUSIVE
-        result = CheckResult("registry", outcome, (error.code,))
-    took = round((time.perf_counter() - started) * 1000, 1)
-    return replace(result, model=desk.registry.name, milliseconds=took)
 
 
 def can_confirm(session: Session) -> bool:

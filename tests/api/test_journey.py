@@ -275,6 +275,20 @@ async def test_the_registrys_answer_or_silence_is_a_check(house: House, code: st
     assert registry.asked[0].iin == case["attributes"]["iin"]
 
 
+async def test_a_registry_that_gave_no_answer_is_asked_again_and_an_answer_stands(house: House) -> None:
+    registry = house.desk.registry = FakeRegistry()
+    registry.failure = RegistryUnavailable("registry_unreachable", "")
+    _, operator, _ = await house.in_call()
+    registry.failure = None
+    case = (await operator.ask("POST", "/api/operator/case/registry"))["case"]
+    (check,) = (one for one in case["checks"] if one["check"] == "registry")
+    assert (check["outcome"], len(registry.asked)) == ("passed", 2)
+    assert registry.asked[0] == registry.asked[1]
+    refused = await operator.refused("POST", "/api/operator/case/registry", 409)
+    assert refused == "registry_answered"
+    assert len(registry.asked) == 2
+
+
 async def test_chat_reaches_the_other_side_once(house: House) -> None:
     applicant, operator, _ = await house.in_call()
     for _ in range(2):

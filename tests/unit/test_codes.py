@@ -65,8 +65,9 @@ NOT_FOR_PAGES = {
     "websocket_expected": "pages ask with a WebSocket",
     "operator_unknown": "an operator's page has signed in",
 }
-ONE_PAGE_ONLY = {"no_case": "operator"}
-"""Codes of shared sources that only one page can meet: an applicant's socket always has her session."""
+ONE_PAGE_ONLY = {"no_case": "operator", "registry_answered": "operator"}
+"""Codes of shared sources that only one page can meet: an applicant's socket always has her session, and it is the
+operator who asks the register again."""
 FROM_THE_PAGE_ITSELF = {"unknown", "summary"}
 
 

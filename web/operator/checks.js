@@ -1,6 +1,6 @@
 /**
  * The list of checks. What disagrees stands out; what agrees is one quiet line; each opens with its reasons, pictures,
- * model, version and figures. Contract: checks(case, open) -> template; open({sha256, words}) shows a picture large.
+ * model, version and figures. Contract: checks(case, desk, open) -> template; open({sha256, words}) shows a picture large.
  */
 import { code, date, dateTime, has, number, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
@@ -138,8 +138,11 @@ const earlierResults = (earlier) =>
         </ul>
       `;
 
-/** @param {Row} row @param {Check[]} earlier @param {(picture: import("./pictures.js").Shown) => void} open */
-function inside({ check, reasons, remedy }, earlier, open) {
+/**
+ * @param {Row} row @param {Check[]} earlier @param {import("./desk.js").Desk} desk
+ * @param {(picture: import("./pictures.js").Shown) => void} open
+ */
+function inside({ check, reasons, remedy }, earlier, desk, open) {
   return html`
     <div class="check__inside">
       ${check === null ? html`<p>${t("check.not_run.text")}</p>` : nothing}
@@ -149,6 +152,9 @@ function inside({ check, reasons, remedy }, earlier, open) {
           ? html`<p class="quiet">${t("check.no_reasons")}</p>`
           : nothing}
       ${remedy ? html`<p class="check__remedy">${icon("info")}<span>${code("remedy", remedy)}</span></p>` : nothing}
+      ${check?.check === "registry" && check.outcome === "inconclusive"
+        ? html`<button type="button" class="button button--secondary check__again" data-testid="ask-registry" ?disabled=${desk.busy.has("registry")} @click=${() => desk.run("registry", "POST", "case/registry")}>${t("check.registry.again")}</button>`
+        : nothing}
       ${check && Object.keys(check.images).length > 0
         ? html`<div class="thumbnails">${Object.entries(check.images).map(([name, sha256]) => thumbnail(sha256, pictureName(name), open))}</div>`
         : nothing}
@@ -157,8 +163,11 @@ function inside({ check, reasons, remedy }, earlier, open) {
   `;
 }
 
-/** @param {Row} row @param {import("./types.js").Case} hand @param {(picture: import("./pictures.js").Shown) => void} open */
-function checkRow(row, hand, open) {
+/**
+ * @param {Row} row @param {import("./types.js").Case} hand @param {import("./desk.js").Desk} desk
+ * @param {(picture: import("./pictures.js").Shown) => void} open
+ */
+function checkRow(row, hand, desk, open) {
   const history = hand.history.filter((one) => one.check === row.name && one.at !== row.check?.at);
   const quiet = row.outcome === "passed";
   return html`
@@ -170,7 +179,7 @@ function checkRow(row, hand, open) {
           ${quiet || row.reasons.length === 0 ? nothing : html`<span class="check__first">${reasonWords(row.reasons[0])}</span>`}
           ${row.effect === "supports" ? nothing : html`<span class="check__effect">${code("effect", row.effect)}</span>`}
         </summary>
-        ${inside(row, history, open)}
+        ${inside(row, history, desk, open)}
       </details>
     </li>
   `;
@@ -182,8 +191,11 @@ const urgency = ({ outcome, effect }) => {
   return outcome === "inconclusive" || effect !== "supports" ? 1 : 2;
 };
 
-/** @param {import("./types.js").Case} hand @param {(picture: import("./pictures.js").Shown) => void} open */
-export function checks(hand, open) {
+/**
+ * @param {import("./types.js").Case} hand @param {import("./desk.js").Desk} desk
+ * @param {(picture: import("./pictures.js").Shown) => void} open
+ */
+export function checks(hand, desk, open) {
   const rows = checkRows(hand).sort((one, other) => urgency(one) - urgency(other));
   const passed = rows.filter((row) => row.outcome === "passed").length;
   return html`
@@ -196,7 +208,7 @@ export function checks(hand, open) {
         ${repeat(
           rows,
           (row) => row.name,
-          (row) => checkRow(row, hand, open),
+          (row) => checkRow(row, hand, desk, open),
         )}
       </ul>
     </section>

@@ -129,7 +129,7 @@ export class BetpeEvidence extends BetpeElement {
       <div class="evidence__scroll" ?inert=${this.picture !== null || this.helping}>
         ${this.#person()}
         <betpe-comparison .case=${this.case} ?busy=${this.desk.busy.has("compare")}></betpe-comparison>
-        ${checks(this.case, this.open)} ${card(this.case, this.open)} ${stills(this.case, this.open)}
+        ${checks(this.case, this.desk, this.open)} ${card(this.case, this.open)} ${stills(this.case, this.open)}
         ${earlierDecisions(this.case)}
       </div>
       ${this.picture ? this.#large(this.picture) : nothing}
