@@ -53,6 +53,7 @@ async def dossier(
         "checks": _plain(checks),
         "matchers": _matchers(checks),
         "messages": _plain([asdict(message) for message in await store.messages(session_id)]),
+        "interpreters": _plain([asdict(one) for one in await store.interpreters(session_id)]),
         "orders": _plain([asdict(order) for order in await store.orders(session_id)]),
         "certificates": _plain([asdict(one) for one in await store.certificates(session_id)]),
         "recordings": [dict(one) for one in recordings],

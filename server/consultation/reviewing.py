@@ -14,7 +14,7 @@ from server.audit import StoredEvent, first_fault
 from server.consultation import timeline
 from server.consultation.desk import Desk, iso
 from server.ports import KeptSegment, Leg
-from server.proofing import HELD, Decision, DomainError, Operator, Role, Session
+from server.proofing import HELD, Decision, DomainError, Interpreter, Operator, Role, Session
 
 LISTED = 200
 """Sessions in an auditor's list, newest first; older ones are opened by their number."""
@@ -91,6 +91,7 @@ async def open_record(desk: Desk, viewer: Operator, session_id: str) -> dict[str
         "checks": await desk.store.checks(session_id),
         "steps": [{**asdict(step), "at": iso(step.at)} for step in session.steps],
         "decisions": [_decision(one, names) for one in decisions],
+        "interpreters": [_interpreter(one, names) for one in await desk.store.interpreters(session_id)],
         "certificates": [
             {
                 "profile": str(one.profile),
@@ -117,6 +118,19 @@ def _decision(decision: Decision, names: Mapping[str, str]) -> dict[str, Any]:
         "operator_name": names.get(decision.operator_id, ""),
         "made_at": iso(decision.made_at),
         "sealed": decision.sealed,
+    }
+
+
+def _interpreter(one: Interpreter, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "language": one.language,
+        "invited_by": names.get(one.invited_by, ""),
+        "invited_at": iso(one.invited_at),
+        "agreed": one.agreed,
+        "duty_version": one.duty_version,
+        "ended": one.ended_by,
     }
 
 

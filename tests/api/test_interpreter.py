@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.api.routes import ROUTES, Access
+from server.consultation import forgetting
+from server.dossier import dossier
+from server.media.playback import SealedRecordings
 from server.ports import INTERPRETED, SIDE, Leg
 from server.proofing import Role
 from tests.api.conftest import House, Person
+from tests.recordings import write_segment
 
 ASKED = {"name": "  Сәуле  Ахметова ", "language": "kazakh_sign"}
 DUTY = {"duty_version": "2026-11"}
@@ -258,11 +263,31 @@ async def test_what_is_asked_must_make_sense(house: House) -> None:
     assert await auditor.refused("POST", INVITE, 403, json=ASKED) == "role_not_allowed"
 
 
+async def test_her_part_is_in_the_record(house: House, tmp_path: Path) -> None:
+    house.record(tmp_path)
+    assert house.desk.recording_rule is not None
+    house.desk.recordings = SealedRecordings(tmp_path, house.desk.recording_rule.key)
+    applicant, operator, _ = await house.in_call()
+    await admitted(house, applicant, operator)
+    session = (await applicant.ask("GET", "/api/session"))["session"]["id"]
+    key = house.desk.recording_rule.key
+    write_segment(tmp_path, session, Leg.INTERPRETER, seconds=2, began=house.clock.now(), key=key)
+    await applicant.ask("POST", "/api/session/leave")
+    auditor = await house.auditor()
+    record = await auditor.ask("GET", f"/api/operator/records/{session}")
+    (one,) = record["interpreters"]
+    assert (one["name"], one["language"], one["invited_by"]) == ("Сәуле Ахметова", "kazakh_sign", "Operator")
+    assert (one["agreed"], one["duty_version"], one["ended"]) == (True, "2026-11", "call")
+    (segment,) = [one for one in record["segments"] if one["leg"] == "interpreter"]
+    assert (segment["playable"], segment["verdict"]) == (True, "cut_off")  # the fake engine names no such segment
+    played = f"{auditor.base}/api/operator/records/{session}/recordings/interpreter/1"
+    async with auditor.http.get(played) as response:
+        assert (response.status, response.content_type) == (200, "video/webm")
+    kept = await dossier(house.desk.store, house.desk.vault, session)
+    assert [one["name"] for one in kept["interpreters"]] == ["Сәуле Ахметова"]
+
+
 async def test_her_name_goes_with_the_end_of_retention(house: House, tmp_path: Path) -> None:
-    from datetime import timedelta
-
-    from server.consultation import forgetting
-
     applicant, operator, _ = await house.in_call()
     interpreter = await invited(house, operator)
     session = (await applicant.ask("GET", "/api/session"))["session"]["id"]

@@ -14,7 +14,7 @@ from playwright.async_api import Page, async_playwright, expect
 from server.consultation import operating
 from server.media.embedded import EmbeddedMedia
 from server.media.sealed import verify
-from server.ports import ENDS
+from server.ports import ENDS, Media
 from server.proofing import Role
 from tests.api.conftest import PICTURE, House, house_on
 from tests.browser.chromium import launch
@@ -77,9 +77,9 @@ async def plays(page: Page, selector: str) -> None:
 
 
 @asynccontextmanager
-async def three(folder: Path) -> AsyncIterator[Three]:
+async def three(folder: Path, media: Media) -> AsyncIterator[Three]:
+    """The service on this media, and three pages in one browser."""
     async with AsyncExitStack() as stack:
-        media = EmbeddedMedia(addresses=["127.0.0.1"], loopback=True)
         house = await stack.enter_async_context(house_on(await fresh_database(folder), carrier=media))
         recordings = folder / "recordings"
         recordings.mkdir()
@@ -92,7 +92,7 @@ async def three(folder: Path) -> AsyncIterator[Three]:
 
 @pytest.mark.timeout(120)
 async def test_an_interpreter_in_a_real_call(tmp_path: Path) -> None:
-    async with three(tmp_path) as people:
+    async with three(tmp_path, EmbeddedMedia(addresses=["127.0.0.1"], loopback=True)) as people:
         citizen, consultant, interpreter = people.citizen, people.consultant, people.interpreter
         await people.call()
         await people.accept(await people.invite())

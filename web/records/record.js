@@ -55,7 +55,25 @@ class BetpeRecord extends BetpeElement {
             (name) => html`<img src=${pictureUrl(session.id, images[name])} alt=${t(`picture.${name}`)} loading="lazy" />`,
           )}
         </div>
+        ${this.#interpreters()}
       </section>
+    `;
+  }
+
+  #interpreters() {
+    const { interpreters } = this.record;
+    if (interpreters.length === 0) return nothing;
+    return html`
+      <h3>${t("record.interpreters")}</h3>
+      ${interpreters.map(
+        (one) => html`
+          <p class="record__decision" data-testid="record-interpreter">
+            <b>${one.name}</b> ${code("interpreted", one.language)}
+            <span class="quiet">${one.invited_by}, ${dateTime(one.invited_at)}</span>
+            ${one.agreed ? status("ok", t("record.agreed")) : status("off", t("record.not_agreed"))}
+          </p>
+        `,
+      )}
     `;
   }
 

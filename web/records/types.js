@@ -55,6 +55,7 @@
  * @property {number} seconds
  * @property {{starts: number, seconds: number, began: string}[]} stretches
  * @property {Segment[]} segments
+ * @property {{id: string, name: string, language: string, invited_by: string, invited_at: string, agreed: boolean | null, ended: string}[]} interpreters
  * @property {Mark[]} marks
  */
 export {};
