@@ -81,7 +81,8 @@ class MediaError(Exception):
 @dataclass(frozen=True, slots=True)
 class LegEvent:
     """A change that the media engine reports: connected, silent (no packet for 3 s), closed, lost (its media process
-    died: offer anew), recording, recording_failed."""
+    died: offer anew), offer_again (the call needs another codec: offer anew, the connection stands until then),
+    recording, recording_failed."""
 
     call: str
     leg: Leg

@@ -79,21 +79,23 @@ def require_call(session: Session, call: str) -> None:
 
 
 async def lost_first(desk: Desk, event: LegEvent) -> None:
-    """What cannot wait for a row to be written: the page of a lost end is asked for a new offer.
+    """What cannot wait for a row to be written: the page of a lost end is asked for a new offer, and so is that of one
+    that has to speak another codec.
 
     It makes all its connections anew then, so it is asked for those alone that are an end's first.
     """
-    if event.kind == "lost" and event.leg in ENDS:
+    if event.kind in ("lost", "offer_again") and event.leg in ENDS:
         await desk.ask_offer(event.call, event.leg)
 
 
 async def leg_changed(desk: Desk, event: LegEvent) -> Session | None:
-    """The media engine says that an end was connected or lost. The session, unless its call is over.
+    """The media engine says that an end was connected or lost. The session, unless its call is over, or nothing
+    changed.
 
     ``lost`` is no fault of that end: its media process is gone, and its page is asked for a new offer (``lost_first``).
     """
     session_id = desk.presence.calls.get(event.call)
-    if session_id is None:
+    if session_id is None or event.kind == "offer_again":
         return None
     if event.leg not in PAIR:
         await interpreting.leg_changed(desk, session_id, event)

@@ -42,12 +42,14 @@ from aiortc.rtcrtpparameters import (
 )
 from aiortc.sdp import candidate_from_sdp
 
+from server.media.codecs import VP8
 from server.media.offers import TRANSPORT_CC, Offer
 from server.media.translator import KINDS, StreamParameters
 from server.ports import MediaError
 
 PINNED = {"aiortc": "1.16.", "aioice": "0.13."}
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+PROFILE = "42e01f"  # aiortc's name of H.264 constrained baseline, level 3.1; each browser names its own level
 RECEIVE_BUFFER = 1 << 20  # bytes asked of the kernel; key frames of 100 packets must fit while the loop is busy
 
 _log = logging.getLogger(__name__)
@@ -156,14 +158,16 @@ class Peer:
         on_ready: Callable[[dict[str, StreamParameters]], None],
         on_gone: Callable[[], None],
         receive_only: bool = False,
+        codec: str = VP8.name,
     ) -> None:
-        """``receive_only``: for a peer that offers (``offer``, ``accept``) and only listens."""
+        """``receive_only``: for a peer that offers (``offer``, ``accept``) and only listens. ``codec``: the video's."""
         self.datagrams = 0
         """Datagrams received, of any sort: what tells a silent browser."""
         self.on_rtp: Callable[[bytes], None] = _drop
         self.on_rtcp: Callable[[bytes], None] = _drop
         self._network = network
         self._start_bitrate = start_bitrate
+        self._codec = codec
         self._direction = "recvonly" if receive_only else "sendrecv"
         self._on_ready = on_ready
         self._on_gone = on_gone
@@ -175,7 +179,7 @@ class Peer:
         self._closed = False
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._pc.on("connectionstatechange", self._on_state)
-        self._transceivers = [self._prepare(kind, codec) for kind, codec in zip(KINDS, ("opus", "VP8"), strict=True)]
+        self._transceivers = [self._prepare(kind, name) for kind, name in zip(KINDS, ("opus", codec), strict=True)]
         self._dtls: RTCDtlsTransport = self._transceivers[0].receiver.transport
         self._connection: Connection = self._dtls.transport._connection
         self._connection.gather_candidates = self._gather  # type: ignore[method-assign]
@@ -185,7 +189,13 @@ class Peer:
         _check_instance(transceiver)
         wanted = {f"{kind}/{codec}".lower(), "video/rtx"}
         capabilities = RTCRtpSender.getCapabilities(kind).codecs
-        transceiver.setCodecPreferences([found for found in capabilities if found.mimeType.lower() in wanted])
+        transceiver.setCodecPreferences(
+            [
+                found
+                for found in capabilities
+                if found.mimeType.lower() in wanted and found.parameters.get("profile-level-id", PROFILE) == PROFILE
+            ]
+        )
 
         async def send(parameters: RTCRtpSendParameters) -> None:
             del parameters  # what is sent is agreed in the same words as what is received
@@ -200,7 +210,7 @@ class Peer:
     async def answer(self, offer: Offer) -> str:
         """The SDP answer. Raises MediaError media_offer_invalid, media_codec_unsupported; PortsExhausted."""
         try:
-            await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer.sdp, type="offer"))
+            await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer.only(self._codec), type="offer"))
             self._extend_answer(offer)
             answer = await self._pc.createAnswer()
         except OperationError as error:
@@ -239,7 +249,7 @@ class Peer:
             if transceiver.kind == "audio":
                 codec.parameters = {"minptime": 10, "useinbandfec": 1}
                 continue
-            codec.parameters = {"x-google-start-bitrate": self._start_bitrate // 1000}
+            codec.parameters = {**codec.parameters, "x-google-start-bitrate": self._start_bitrate // 1000}
             if offer.transport_cc is not None:
                 self._transport_cc = offer.transport_cc
                 codec.rtcpFeedback.append(RTCRtcpFeedback(type="transport-cc"))
@@ -317,6 +327,7 @@ class Peer:
             remote_rtx_ssrc=encoding.rtx.ssrc if encoding and encoding.rtx else None,
             local_ssrc=transceiver.sender._ssrc,
             local_rtx_ssrc=transceiver.sender._rtx_ssrc,
+            codec=self._codec,
         )
         if len(self._agreed) == len(KINDS) and not self._closed:
             self._receiving = self._dtls._rx_srtp

@@ -12,7 +12,7 @@ from typing import Any
 from server.media import translator
 from server.media.aiortc_internals import Network, Peer, PortsExhausted, check_versions, host_addresses
 from server.media.call_recording import CallRecording
-from server.media.offers import read_candidate, read_offer
+from server.media.offers import Offer, Spoken, agree, read_candidate, read_offer
 from server.media.recorder import LEAST_FREE, Recorder
 from server.media.tap import Decoder, Tap
 from server.media.translator import StreamParameters, Terminal
@@ -32,9 +32,10 @@ _log = logging.getLogger(__name__)
 class _LegState:
     """One browser in a call."""
 
-    def __init__(self, engine: EmbeddedMedia, call: str, leg: Leg) -> None:
+    def __init__(self, engine: EmbeddedMedia, call: str, leg: Leg, spoken: Spoken) -> None:
         self.call = call
         self.leg = leg
+        self.spoken = spoken
         self.terminal: Terminal | None = None
         self.tap: Tap | None = None
         self.candidates = 0
@@ -42,7 +43,7 @@ class _LegState:
         self.bits_per_second = 0.0
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self.peer = Peer(engine.network, engine.start_bitrate, self._on_ready, self._on_gone)
+        self.peer = Peer(engine.network, engine.start_bitrate, self._on_ready, self._on_gone, codec=spoken.codec)
         self._timer = self._loop.call_later(CONNECT_DEADLINE, self._on_gone)
         self._datagrams = 0
         self._heard = 0.0
@@ -154,7 +155,8 @@ class EmbeddedMedia:
         offer = read_offer(sdp)
         if call not in self._calls and len(self._calls) >= self._max_calls:
             raise MediaError("media_full", "The server carries as many calls as it may.")
-        state = _LegState(self, call, leg)
+        spoken = self._agreed(call, leg, offer)
+        state = _LegState(self, call, leg, spoken)
         legs = self._calls.setdefault(call, {})
         before = legs.get(leg)
         legs[leg] = state
@@ -173,6 +175,15 @@ class EmbeddedMedia:
                 # its peer was closed while it gathered, and aiortc stumbled over that somewhere
                 raise MediaError("media_superseded", "A newer offer took this one's place.") from error
             raise
+
+    def _agreed(self, call: str, leg: Leg, offer: Offer) -> Spoken:
+        """What this leg is to run on; those that run on another codec are asked to offer again."""
+        others = [state for other, state in self._calls.get(call, {}).items() if other is not leg]
+        codec = agree(offer, [state.spoken for state in others])
+        for state in others:
+            if state.spoken.codec != codec:
+                self.tell(state, "offer_again")
+        return Spoken(codec, tuple(offer.payload_types))
 
     async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
         """See server.ports.Media.add_candidate. One for a leg that is not there any more is passed over."""
@@ -273,7 +284,7 @@ class EmbeddedMedia:
         if legs.get(state.leg) is not state or state.terminal is None:
             return
         for other in legs.values():
-            if other.terminal is None:
+            if other.terminal is None or other.spoken.codec != state.spoken.codec:
                 continue
             for sender, receiver in ((state, other), (other, state)):
                 if RECEIVES[receiver.leg] is sender.leg and sender.terminal and receiver.terminal:

@@ -16,7 +16,7 @@ from typing import Any
 from server.media.aiortc_internals import Network, Peer, check_versions, host_addresses
 from server.media.call_recording import CallRecording
 from server.media.janus_client import JanusClient, JanusUnavailable
-from server.media.offers import read_candidate, read_offer
+from server.media.offers import Offer, Spoken, agree, read_candidate, read_offer
 from server.media.recorder import LEAST_FREE, Recorder
 from server.media.tap import Decoder, Tap
 from server.media.translator import StreamParameters, Terminal
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class _TapConnection:
     """A peer connection from this process to Janus that receives one leg."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, codec: str) -> None:
         self.handle = 0
         self.terminal: Terminal | None = None
         self.frames_per_second = 0.0
@@ -43,7 +43,7 @@ class _TapConnection:
         self._ready = asyncio.Event()
         self._measured = (0.0, 0, 0)
         self._timer: asyncio.TimerHandle | None = None
-        self.peer = Peer(network, 0, self._on_ready, self._ready.set, receive_only=True)
+        self.peer = Peer(network, 0, self._on_ready, self._ready.set, receive_only=True, codec=codec)
 
     def _on_ready(self, parameters: dict[str, StreamParameters]) -> None:
         self.terminal = Terminal(self.peer, parameters)
@@ -85,8 +85,9 @@ class _TapConnection:
 class _JanusLeg:
     """One browser in a call."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: Spoken) -> None:
         self.handle = 0
+        self.spoken = spoken
         self.up = False
         self.received: set[str] = set()
         """Kinds of media that Janus receives."""
@@ -135,7 +136,7 @@ class JanusMedia:
         offer = read_offer(sdp)
         if call not in self._calls and len(self._calls) >= self._max_calls:
             raise MediaError("media_full", "The server carries as many calls as it may.")
-        state = _JanusLeg()
+        state = _JanusLeg(self._agreed(call, leg, offer))
         legs = self._calls.setdefault(call, {})
         before = legs.get(leg)
         legs[leg] = state
@@ -149,8 +150,9 @@ class JanusMedia:
                 self._on_event(call, leg, state, kind, message)
 
             state.handle = await self._client.attach(PLUGIN, on_event)
+            codec = state.spoken.codec
             body = {"request": "join", "call": call, "leg": str(leg), "receives": str(RECEIVES[leg])}
-            answer = await self._client.message(state.handle, body, offer.sdp)
+            answer = await self._client.message(state.handle, {**body, "codec": codec.lower()}, offer.only(codec))
         except JanusUnavailable as error:
             self._remove(call, leg, state)
             _log.warning("an offer was not answered: %s", error)
@@ -162,6 +164,15 @@ class JanusMedia:
             await self._end(state, call, leg)
             raise MediaError("media_superseded", "This connection was ended, or a newer offer took its place.")
         return answer
+
+    def _agreed(self, call: str, leg: Leg, offer: Offer) -> Spoken:
+        """What this leg is to run on; those that run on another codec are asked to offer again."""
+        others = {other: state for other, state in self._calls.get(call, {}).items() if other is not leg}
+        codec = agree(offer, [state.spoken for state in others.values()])
+        for other, state in others.items():
+            if state.spoken.codec != codec:
+                self._tell(call, other, "offer_again")
+        return Spoken(codec, tuple(offer.payload_types))
 
     async def _reconnect(self) -> None:
         await self._client.aclose()
@@ -199,10 +210,11 @@ class JanusMedia:
     async def _tapped(self, call: str, leg: Leg, state: _JanusLeg) -> Terminal:
         async with state.tapping:
             if state.connection is None or state.connection.terminal is None:
-                connection = _TapConnection(self._network)
+                connection = _TapConnection(self._network, state.spoken.codec)
                 try:
                     connection.handle = await self._client.attach(PLUGIN, lambda kind, message: None)
-                    body = {"request": "tap", "call": call, "receives": str(leg)}
+                    codec = state.spoken.codec.lower()
+                    body = {"request": "tap", "call": call, "receives": str(leg), "codec": codec}
                     answer = await self._client.message(connection.handle, body, await connection.peer.offer())
                     await connection.peer.accept(answer or "")
                     terminal = await connection.wait()

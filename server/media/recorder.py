@@ -46,6 +46,7 @@ _LIVE = {
     "live": "1",
     "cluster_time_limit": "100",  # ms; into a stream, libavformat keeps a cluster in memory until it is whole
     "flush_packets": "1",
+    "write_crc32": "0",  # as WebM has none: the seals say more, and clusters are rebased for who watches a call
     "max_interleave_delta": "50000",  # us; a leg without sound must not hold its picture back in memory
 }
 

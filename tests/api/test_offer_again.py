@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server import serving
-from server.ports import PAIR, Leg
+from server.ports import PAIR, Leg, LegEvent
 from tests.api.conftest import House
 from tests.fakes import FakeMedia
 
@@ -49,6 +49,16 @@ async def test_the_page_hears_it_before_the_new_state(house: House) -> None:
     kinds = [message["type"] for message in applicant.inbox]
     states = [message["session"]["state"] for message in applicant.inbox if message["type"] == "state"]
     assert "offer_again" in kinds[: kinds.index("state") + states.index("suspended") + 1]
+
+
+async def test_an_end_that_has_to_speak_another_codec_is_asked_and_stays_in_the_call(house: House) -> None:
+    applicant, operator, call = await house.in_call()
+    house.media.tell(LegEvent(call, Leg.OPERATOR, "offer_again"))
+    assert await operator.receive("offer_again") == {"type": "offer_again", "call": call}
+    await applicant.send(type="ping")
+    await applicant.receive("pong")
+    assert "offer_again" not in [message["type"] for message in applicant.inbox]
+    assert (await applicant.ask("GET", "/api/session"))["session"]["state"] == "in_call"
 
 
 async def test_nobody_else_is_asked(house: House) -> None:

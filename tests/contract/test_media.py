@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 from contextlib import asynccontextmanager
 
+import av
 import pytest
 
 from server.media.embedded import EmbeddedMedia
 from server.media.janus import JanusMedia
+from server.media.playback import SealedRecordings
 from server.media.processes import MediaProcesses
 from server.media.sealed import verify
-from server.ports import ENDS, SIDE, Leg, MediaError, RecordingPlan
+from server.ports import ENDS, PAIR, SIDE, Leg, MediaError, RecordingPlan
 from tests.media.janus_server import own_address, running_janus
 from tests.media.peers import Browser, join, next_event, read_number
 
 CALL = "call-1"
+KEY = bytes(32)
 
 
 @asynccontextmanager
@@ -118,6 +122,48 @@ async def test_a_leg_that_comes_back_takes_its_place(media, browsers):
     assert await operator.seen_number(at_least=5000) < 6000
     assert 3000 <= await again.seen_number() < 4000
     assert operator.state == "connected"
+
+
+@pytest.mark.timeout(90)
+async def test_a_browser_without_vp8_is_met_in_h264(media, browsers, tmp_path):
+    """The other one, who speaks VP8 already, is asked to offer again; the call is kept and looked at as any other."""
+    events = media.events()
+    operator = browsers(first_number=3000)
+    await join(media, operator, Leg.OPERATOR, CALL)
+    await next_event(events, "connected", Leg.OPERATOR)
+    applicant = browsers(first_number=1000, codec="H264")
+    await join(media, applicant, Leg.APPLICANT, CALL)
+    await next_event(events, "offer_again", Leg.OPERATOR)
+    await next_event(events, "connected", Leg.APPLICANT)
+    await media.record(CALL, RecordingPlan(tmp_path, "s1", KEY))
+    again = browsers(first_number=5000)
+    await join(media, again, Leg.OPERATOR, CALL)
+    assert await applicant.seen_number(at_least=5000) < 6000
+    assert 1000 <= await again.seen_number() < 2000
+    frames = await media.frames(CALL, Leg.APPLICANT, 2, 3.0)
+    assert [1000 <= read_number(frame.pixels) < 2000 for frame in frames] == [True, True]
+    await applicant.sent_seconds(2)
+    figures = media.statistics(CALL, Leg.APPLICANT)
+    assert (figures.width, figures.height) == (320, 240)
+    assert {segment.leg for segment in await media.stop_recording(CALL)} == set(PAIR)
+    archive = SealedRecordings(tmp_path, KEY)
+    newest = {segment.leg: segment for segment in await archive.segments("s1")}  # before it, the operator's VP8
+    for segment in newest.values():
+        assert segment.verified
+        assert segment.media_type == "video/x-matroska"
+        content = await archive.read("s1", segment.leg, segment.number, 0, segment.size)
+        with av.open(io.BytesIO(content)) as container:
+            shown = [read_number(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+        assert len(shown) > 20
+        assert shown == sorted(shown)
+
+
+async def test_browsers_without_a_codec_in_common(media, browsers):
+    await join(media, browsers(codec="VP8"), Leg.OPERATOR, CALL)
+    with pytest.raises(MediaError) as refused:
+        await join(media, browsers(codec="H264"), Leg.APPLICANT, CALL)
+    assert refused.value.code == "media_codec_unsupported"
+    await join(media, browsers(first_number=1000), Leg.APPLICANT, CALL)
 
 
 async def test_silence_and_closing_are_told(media, browsers):

@@ -9,7 +9,7 @@ import time
 import aioice.ice
 import av
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from server.ports import Leg
@@ -104,7 +104,14 @@ class Tone(_Paced):
 class Browser:
     """One end of a call as a page would hold it."""
 
-    def __init__(self, first_number: int = 0, frequency: float | None = None, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        first_number: int = 0,
+        frequency: float | None = None,
+        address: str = "127.0.0.1",
+        codec: str | None = None,
+    ) -> None:
+        """``codec``: the only one that it speaks; None: VP8 first, then H.264."""
         self._address = address
         self.frequency = frequency or (440.0 if first_number < 2000 else 880.0)
         self._video = NumberedVideo(first_number)
@@ -112,6 +119,12 @@ class Browser:
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._pc.addTrack(self._audio)
         self._pc.addTrack(self._video)
+        if codec is not None:
+            capabilities = RTCRtpSender.getCapabilities("video").codecs
+            wanted = {f"video/{codec}".lower(), "video/rtx"}
+            self._pc.getTransceivers()[1].setCodecPreferences(
+                [known for known in capabilities if known.mimeType.lower() in wanted]
+            )
         self._seen: asyncio.Queue[int] = asyncio.Queue(1)
         self._heard: list[np.ndarray] = []
         self._heard_enough = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fractions
+import io
 
 import av
 import numpy as np
@@ -12,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media import h264
+from server.media.codecs import H264
 from server.media.frames import LARGEST_FRAME, Assembler, EncodedFrame, FrameLost
+from server.media.recorder import WebmTrack
+from server.media.webm_index import WebmIndex
 
 
 def encoded(width: int, height: int, count: int = 6) -> list[bytes]:
@@ -180,3 +184,31 @@ def test_any_parameter_set_is_survived(body, plausible):
     assert size is None or min(size) > 0
     h264.announced_size(unit)
     h264.from_lengths(unit)
+
+
+def recorded(sizes: list[tuple[int, int]]) -> bytes:
+    """What the recorder keeps of pictures of these sizes, one after the other."""
+    sink = io.BytesIO()
+    track = WebmTrack(sink, *sizes[0], H264)
+    frames, _ = assembled(packets([picture for size in sizes for picture in encoded(*size)]))
+    for number, frame in enumerate(frames):
+        track.put(True, 33 * number, frame.key, frame.data)
+        track.put(False, 33 * number, True, b"\xfc\xff\xfe")
+    track.close()
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("lost", [0, 500])
+def test_a_recording_is_played_through_a_change_of_size_and_with_its_head_lost(lost):
+    """The first bytes of a file name codec, size and parameter sets; a key frame says it all too."""
+    sizes = [(160, 120), (320, 240)]
+    content = recorded(sizes)
+    index = WebmIndex()
+    index.gap(lost)
+    index.feed(content[lost:])
+    index.finish()
+    assert index.media_type == "video/x-matroska"
+    seekable = index.head + b"".join(content[one.start : one.start + one.size] for one in index.extents)
+    with av.open(io.BytesIO(seekable)) as container:
+        shown = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert shown == [size for size in sizes for _ in range(6)]

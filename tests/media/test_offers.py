@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media.embedded import EmbeddedMedia
-from server.media.offers import LARGEST_OFFER, read_candidate, read_offer
+from server.media.offers import LARGEST_OFFER, Spoken, agree, read_candidate, read_offer
 from server.ports import Leg, MediaError
 from tests.media.peers import Browser
 
@@ -53,8 +55,70 @@ def test_what_is_not_an_offer_of_one_audio_and_one_video(offer, change):
 
 
 def test_other_codecs_are_not_spoken(offer):
-    assert code(offer.replace("VP8/", "VP9/")) == "media_codec_unsupported"
+    assert code(offer.replace("VP8/", "VP9/").replace("H264/", "AV1/")) == "media_codec_unsupported"
     assert code(offer.replace("opus/", "speex/")) == "media_codec_unsupported"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "taken"),
+    [
+        ("packetization-mode=1;profile-level-id=42e01f", True),
+        ("level-asymmetry-allowed=1; packetization-mode=1; profile-level-id=42C014", True),
+        ("packetization-mode=0;profile-level-id=42e01f", False),
+        ("profile-level-id=42e01f", False),
+        ("packetization-mode=1;profile-level-id=640c1f", False),
+        ("packetization-mode=1;profile-level-id=42001f", False),
+        ("packetization-mode=1;profile-level-id=4d001f", False),
+        ("packetization-mode=1;profile-level-id=xyz", False),
+        ("packetization-mode=1", False),
+    ],
+)
+def test_h264_is_taken_where_every_decoder_knows_it(offer, parameters, taken):
+    alone = offer.replace("VP8/", "VP9/")
+    for known in set(re.findall(r"a=fmtp:\d+ (level-asymmetry\S+)", alone)):
+        alone = alone.replace(known, parameters)
+    if taken:
+        assert list(read_offer(alone).payload_types) == ["H264"]
+    else:
+        assert code(alone) == "media_codec_unsupported"
+
+
+def test_an_offer_is_narrowed_to_one_codec_and_its_repair(offer):
+    read = read_offer(offer)
+    assert list(read.payload_types) == ["VP8", "H264"]
+    for name, number in read.payload_types.items():
+        video = read.only(name).split("m=video")[1]
+        types = video.splitlines()[0].split()[3 - 1 :]
+        assert len(types) == 2
+        assert types[0] == str(number)
+        assert f"a=fmtp:{types[1]} apt={number}" in video
+        assert {
+            line.split()[0].rpartition(":")[2] for line in video.splitlines() if line.startswith("a=rtpmap")
+        } == set(types)
+        assert read_offer(read.only(name)).payload_types == {name: number}
+    assert "opus" in read.only("H264")
+
+
+@pytest.mark.parametrize(
+    ("others", "codec", "mismatched"),
+    [
+        ([], "VP8", 0),
+        ([Spoken("H264", ("H264",))], "H264", 0),
+        ([Spoken("H264", ("VP8", "H264"))], "H264", 0),
+        ([Spoken("VP8", ("VP8", "H264")), Spoken("H264", ("H264",))], "H264", 1),
+    ],
+)
+def test_the_codec_of_a_call_is_that_of_the_others_or_one_that_all_can(offer, others, codec, mismatched):
+    assert agree(read_offer(offer), others) == codec
+    assert sum(other.codec != codec for other in others) == mismatched
+
+
+def test_no_codec_in_common(offer):
+    h264 = read_offer(offer.replace("VP8/", "VP9/"))
+    assert agree(h264, [Spoken("VP8", ("VP8", "H264"))]) == "H264"
+    with pytest.raises(MediaError) as refused:
+        agree(h264, [Spoken("VP8", ("VP8",))])
+    assert refused.value.code == "media_codec_unsupported"
 
 
 def test_candidates_that_are_names_or_tcp_are_left_out(offer):

@@ -1,8 +1,8 @@
 // Calls of Betpe-bet in Janus (duktape plugin): each browser has one peer connection that sends and receives.
 // Each names whose packets it receives; what nobody receives goes nowhere. A tap sends nothing. The C plugin relays.
 //
-// Messages: {request: "join", call, leg, receives} and {request: "tap", call, receives} with an offer;
-// {request: "keyframe"}.
+// Messages: {request: "join", call, leg, receives, codec} and {request: "tap", call, receives, codec} with an offer of
+// that video codec (vp8 or h264); {request: "keyframe"}.
 
 Duktape.modSearch = function (id) {
   var text = readFile(getModulesFolder() + '/' + id + '.js');
@@ -63,6 +63,7 @@ function answer(offer) {
   session.call = offer.request.call;
   session.leg = offer.request.leg || '';
   session.receives = offer.request.receives;
+  session.codec = offer.request.codec;
   // 'in' for a tap as well, though it sends nothing: the plugin relays only to sessions that accept the medium.
   var directions = ['in', 'out'];
   for (var i = 0; i < directions.length; i++) {
@@ -70,14 +71,16 @@ function answer(offer) {
     configureMedium(session.id, 'video', directions[i], true);
   }
   var made = sdp.generateAnswer(sdp.parse(offer.jsep.sdp), {
-    audio: true, video: true, data: false, audioCodec: 'opus', videoCodec: 'vp8'
+    audio: true, video: true, data: false, audioCodec: 'opus', videoCodec: session.codec
   });
   pushEvent(session.id, offer.transaction, JSON.stringify({ calls: 'answer' }),
     JSON.stringify({ type: 'answer', sdp: sdp.render(made) }));
 }
 
 function feeds(source, sink) {
-  return source.up && sink.up && source.call === sink.call && sink.receives === source.leg;
+  // One that speaks another codec than the other end gets nothing until it has offered again.
+  return source.up && sink.up && source.call === sink.call && sink.receives === source.leg &&
+    source.codec === sink.codec;
 }
 
 function setupMedia(id) {
