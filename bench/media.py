@@ -155,13 +155,16 @@ def measure_networks() -> list[Row]:
 def measure_parts() -> list[Row]:
     """Recording, looking and memory, each alone."""
     ours, theirs = media_parts.recording_cpu()
-    full, layers = media_parts.sessions_per_core()
+    full, base = media_parts.sessions_per_core(2, 3), media_parts.sessions_per_core(0, 3)
+    whole, half = media_parts.sessions_per_core(2, 15), media_parts.sessions_per_core(1, 15)
     growth = media_parts.memory_growth()
     goal = "at least 100 times cheaper than aiortc's MediaRecorder"
     return [
         row("media_recording_cpu", round(ours, 6), "CPU s per leg s", round(theirs, 4), goal, theirs >= 100 * ours),
         row("media_analysed_sessions_per_core", round(full), "sessions at 3 pictures a second", None, "", None),
-        row("media_analysed_sessions_per_core_l1t3", round(layers), "sessions", round(full), "", None, more=True),
+        row("media_analysed_sessions_per_core_l1t3", round(base), "sessions", round(full), "", None, more=True),
+        row("media_challenges_per_core", round(whole), "sessions at 15 pictures a second", None, "", None),
+        row("media_challenges_per_core_l1t3", round(half), "sessions", round(whole), "", None, more=True),
         row(
             "media_memory_per_call",
             round(growth, 1),
