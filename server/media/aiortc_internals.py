@@ -44,7 +44,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from server.media.codecs import VP8
 from server.media.offers import TRANSPORT_CC, Offer
-from server.media.translator import KINDS, StreamParameters
+from server.media.streams import KINDS, StreamParameters
 from server.ports import MediaError
 
 PINNED = {"aiortc": "1.16.", "aioice": "0.13."}
@@ -149,7 +149,7 @@ class _Socket(StunProtocol):
 
 
 class Peer:
-    """One browser's peer connection. Implements translator.Wire once ``on_ready`` was called."""
+    """One browser's peer connection. Implements streams.Wire once ``on_ready`` was called."""
 
     def __init__(
         self,

@@ -14,8 +14,9 @@ from server.media.aiortc_internals import Network, Peer, PortsExhausted, check_v
 from server.media.call_recording import CallRecording
 from server.media.offers import Offer, Spoken, agree, read_candidate, read_offer
 from server.media.recorder import LEAST_FREE, Recorder
+from server.media.streams import StreamParameters
 from server.media.tap import Decoder, Tap
-from server.media.translator import StreamParameters, Terminal
+from server.media.translator import Terminal
 from server.ports import PAIR, RECEIVES, Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
 from verification.contract import Frame
 

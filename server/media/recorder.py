@@ -32,7 +32,7 @@ from av.video.stream import VideoStream
 from server.media.codecs import CODECS, VP8, Codec
 from server.media.frames import Assembler, EncodedFrame
 from server.media.sealed import SealedWriter, open_new
-from server.media.translator import Incoming
+from server.media.streams import Incoming
 
 MOST_QUEUED = 4096  # packets and frames in all recordings; about 0.5 s of 100 recorded legs
 LEAST_FREE = 256 << 20  # bytes; a recording does not start with less room: 69 kB/s per leg is an hour of one leg

@@ -9,7 +9,7 @@ import logging
 
 from server.media.aiortc_internals import Network, Peer
 from server.media.offers import read_offer
-from server.media.translator import StreamParameters
+from server.media.streams import StreamParameters
 
 PATIENCE = 5.0  # seconds; on loopback it takes a fifth of one
 _START_BITRATE = 600_000

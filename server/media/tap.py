@@ -21,7 +21,7 @@ from server.media.codecs import CODECS, Codec
 from server.media.decoding import DECODE, FORGET, HELLO, NAMES, PICTURE, REPLY, REQUEST, RETURN
 from server.media.frames import Assembler, EncodedFrame
 from server.media.layers import Layers
-from server.media.translator import Incoming
+from server.media.streams import Incoming
 from verification.contract import Frame
 
 LINGER = 5.0  # seconds a tap stays open after the last look; the panel looks every 0.2 to 1 s while a check runs

@@ -11,250 +11,18 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from server.media import rtcp
-from server.media.codecs import CODECS, VP8
-from server.media.reception import FIRST_RETRY, Arrival, Reception
+from server.media.reception import FIRST_RETRY, Arrival
+from server.media.streams import CACHED_PACKETS, KINDS, RTP, SEQUENCE, Incoming, Outgoing, StreamParameters, Wire
 
-_RTP = struct.Struct("!BBHLL")
-_RTP_TIMED = struct.Struct("!BBHLLLL")  # with one header extension word
-_SEQUENCE = struct.Struct("!H")
-
-CACHED_PACKETS = 512  # about 8 s of 500 kbit/s video, 1 s of 4 Mbit/s; browsers repeat a NACK for at most about 1 s
 KEY_FRAME_INTERVAL = 0.3  # seconds between key frame requests; libwebrtc's encoder answers at most one per 300 ms
 FEEDBACK_INTERVAL = 0.1  # seconds; libwebrtc sends transport feedback every 50 to 250 ms, 100 ms at first
 FEEDBACK_PACKETS = 500  # flush earlier than the interval when so many arrived
 REPORT_INTERVAL = 1.0  # seconds, randomised by half as RFC 3550 section 6.3.1 asks
 NO_CAP = 100_000_000  # bits per second; takes an earlier REMB back
-
-KINDS = ("audio", "video")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamParameters:
-    """What offer and answer agreed on for one kind of media."""
-
-    clock_rate: int
-    payload_type: int
-    rtx_payload_type: int | None
-    abs_send_time: int | None
-    """Header extension id, or None where it was not agreed."""
-    transport_cc: int | None
-    remote_ssrc: int | None
-    remote_rtx_ssrc: int | None
-    local_ssrc: int
-    local_rtx_ssrc: int
-    codec: str = VP8.name
-    """Name of the video's codec; of no account for audio."""
-
-
-class Wire(Protocol):
-    """Sends to one browser; protects (SRTP) what it is given. Never raises: a packet that cannot go is lost."""
-
-    def send_rtp(self, packet: bytes) -> None: ...
-
-    def send_rtcp(self, packet: bytes) -> None: ...
-
-
-class PacketTap(Protocol):
-    """Looks at a stream beside the one who gets it."""
-
-    def push(self, sequence: int, timestamp: int, last: bool, payload: bytes) -> None:
-        """Each packet as it arrives, repaired ones included: sequence number, RTP timestamp, marker, payload."""
-
-    def reset(self) -> None:
-        """What follows has other numbers and another clock."""
-
-
-class Outgoing:
-    """One stream that this terminal sends to its browser."""
-
-    __slots__ = (
-        "_base",
-        "_extension",
-        "_followed",
-        "_left_at",
-        "_rtx_sequence",
-        "_send",
-        "_sequence_offset",
-        "_source",
-        "_timestamp_offset",
-        "_wire",
-        "_young",
-        "octets",
-        "packets",
-        "parameters",
-    )
-
-    def __init__(self, wire: Wire, parameters: StreamParameters) -> None:
-        self._wire = wire
-        self._send = wire.send_rtp
-        self.parameters = parameters
-        self.packets = 0
-        self.octets = 0
-        # one element of abs-send-time: id, length - 1, then 24 bits of time
-        self._extension = (parameters.abs_send_time << 4 | 2) << 24 if parameters.abs_send_time is not None else 0
-        self._source: Incoming | None = None
-        self._followed: Reception | None = None
-        self._base = 0
-        self._left_at = 0.0
-        self._young = False
-        self._sequence_offset = secrets.randbits(15)  # RFC 3711 section 3.3.1: start below 2**15
-        self._timestamp_offset = secrets.randbits(32)
-        self._rtx_sequence = secrets.randbits(15)
-
-    def _adopt(self, source: Incoming, sequence: int, timestamp: int, now: float) -> None:
-        """Carry another stream on under the same numbers; its first packet follows the last one sent."""
-        self.leave()
-        elapsed = int((now - self._left_at) * self.parameters.clock_rate) if self.packets else 0
-        self._sequence_offset = (self._sequence_offset - sequence) & 0xFFFF
-        self._timestamp_offset = (self._timestamp_offset + elapsed - timestamp) & 0xFFFFFFFF
-        self._source, self._followed = source, source.reception
-        self._base = sequence
-        self._young = True
-        if source.sender_report is not None:
-            self.report(source)
-
-    def leave(self) -> None:
-        """Carry nobody's stream for now; remember where the next one begins."""
-        source, followed = self._source, self._followed
-        if source is None or followed is None or followed.highest is None:
-            return
-        self._sequence_offset = (self._sequence_offset + followed.highest + 1) & 0xFFFF
-        self._timestamp_offset = (self._timestamp_offset + followed.latest_timestamp) & 0xFFFFFFFF
-        self._left_at = source.last_media
-        self._source = self._followed = None
-
-    def forward(self, source: Incoming, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
-        if source.reception is not self._followed:
-            self._adopt(source, sequence, timestamp, now)
-        elif self._young:
-            ahead = (sequence - self._base) & 0xFFFF
-            if ahead >= 0x8000:
-                return  # from before the first one: its number belongs to the source before (and so does its keystream)
-            self._young = ahead < 0x4000
-        parameters = self.parameters
-        self.packets += 1
-        self.octets += len(payload)
-        self._transmit(
-            marker | parameters.payload_type,
-            (sequence + self._sequence_offset) & 0xFFFF,
-            (timestamp + self._timestamp_offset) & 0xFFFFFFFF,
-            parameters.local_ssrc,
-            payload,
-            now,
-        )
-
-    def _transmit(self, second: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, now: float) -> None:
-        if self._extension:
-            # 24 bits, 6.18 fixed point seconds of our own clock: the receiver's estimate is of this hop alone
-            sent_at = self._extension | int(now * 0x40000) & 0xFFFFFF
-            self._send(_RTP_TIMED.pack(0x90, second, sequence, timestamp, ssrc, 0xBEDE0001, sent_at) + payload)
-        else:
-            self._send(_RTP.pack(0x80, second, sequence, timestamp, ssrc) + payload)
-
-    def repeat(self, numbers: list[int]) -> None:
-        """Answer a NACK from the source's cache, by RTX (RFC 4588) where it was agreed."""
-        source = self._source
-        if source is None:
-            return
-        now = time.monotonic()
-        parameters = self.parameters
-        for number in numbers:
-            cached = source.cached((number - self._sequence_offset) & 0xFFFF)
-            if cached is None:
-                continue
-            timestamp, marker, payload = cached
-            timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
-            if parameters.rtx_payload_type is None:
-                self._transmit(marker | parameters.payload_type, number, timestamp, parameters.local_ssrc, payload, now)
-            else:
-                self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
-                self._transmit(
-                    marker | parameters.rtx_payload_type,
-                    self._rtx_sequence,
-                    timestamp,
-                    parameters.local_rtx_ssrc,
-                    _SEQUENCE.pack(number) + payload,
-                    now,
-                )
-
-    def report(self, source: Incoming) -> None:
-        """Pass the source's clock on (NTP time against RTP timestamp), which keeps sound and picture together."""
-        if source is not self._source or source.sender_report is None:
-            return
-        ntp, timestamp = source.sender_report
-        timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
-        self._wire.send_rtcp(rtcp.sender_report(self.parameters.local_ssrc, ntp, timestamp, self.packets, self.octets))
-
-
-class Incoming:
-    """One stream that the browser sends."""
-
-    __slots__ = (
-        "_announced_size",
-        "_cache",
-        "bytes",
-        "frames",
-        "last_media",
-        "outputs",
-        "parameters",
-        "reception",
-        "sender_report",
-        "sender_report_at",
-        "size",
-        "taps",
-        "video",
-    )
-
-    def __init__(self, kind: str, parameters: StreamParameters) -> None:
-        self.video = kind == "video"
-        self.parameters = parameters
-        self.reception = Reception(parameters.clock_rate, repair=self.video)
-        self.outputs: tuple[Outgoing, ...] = ()
-        self.taps: tuple[PacketTap, ...] = ()
-        self.sender_report: tuple[int, int] | None = None
-        self.sender_report_at = 0.0
-        self.last_media = 0.0
-        self.bytes = 0
-        self.frames = 0
-        self.size = (0, 0)
-        self._cache: list[tuple[int, int, int, bytes] | None] = [None] * (CACHED_PACKETS if self.video else 0)
-        self._announced_size = CODECS[parameters.codec].announced_size
-
-    def renew(self) -> None:
-        """The browser sends under another SSRC from now on: other numbers, another clock."""
-        self.reception = Reception(self.parameters.clock_rate, repair=self.video)
-        self.sender_report = None
-        self._cache = [None] * len(self._cache)
-        for tap in self.taps:
-            tap.reset()
-
-    def cached(self, sequence: int) -> tuple[int, int, bytes] | None:
-        """(timestamp, marker bit, payload) of a packet that is still kept."""
-        if not self._cache:
-            return None
-        entry = self._cache[sequence % CACHED_PACKETS]
-        return None if entry is None or entry[0] != sequence else entry[1:]
-
-    def take(self, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
-        """Pass one new packet on."""
-        self.bytes += len(payload)
-        if self.video:
-            self._cache[sequence % CACHED_PACKETS] = (sequence, timestamp, marker, payload)
-            if marker:
-                self.frames += 1
-            self.size = self._announced_size(payload) or self.size
-        for output in self.outputs:
-            output.forward(self, sequence, timestamp, marker, payload, now)
-        for tap in self.taps:
-            tap.push(sequence, timestamp, marker != 0, payload)
-        self.last_media = now
 
 
 class Terminal:
@@ -303,7 +71,7 @@ class Terminal:
         """One RTP packet, already unprotected. A packet that makes no sense is dropped."""
         if len(packet) < 12:
             return
-        first, second, sequence, timestamp, ssrc = _RTP.unpack_from(packet)
+        first, second, sequence, timestamp, ssrc = RTP.unpack_from(packet)
         route = self._by_ssrc.get(ssrc) or self._learn(ssrc, second & 0x7F)
         if route is None:
             return
@@ -318,7 +86,7 @@ class Terminal:
         if repaired:
             if end < start + 2:
                 return  # padding that probes the bandwidth
-            (sequence,) = _SEQUENCE.unpack_from(packet, start)
+            (sequence,) = SEQUENCE.unpack_from(packet, start)
             start += 2
             if not incoming.reception.awaits(sequence):
                 return

@@ -23,7 +23,7 @@ from server.media.frames import EncodedFrame
 from server.media.playback import SealedRecordings
 from server.media.recorder import LARGEST_STEP, Timeline
 from server.media.sealed import NotASealedFile, SealedWriter, read, verify
-from server.media.translator import Incoming, StreamParameters
+from server.media.streams import Incoming, StreamParameters
 from server.ports import Leg, MediaError, RecordingPlan
 from server.settings import Settings
 from tests.media.peers import Browser, join, next_event, read_number

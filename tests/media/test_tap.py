@@ -10,8 +10,8 @@ import pytest
 from server.media import tap as tap_module
 from server.media.codecs import VP8, Codec
 from server.media.frames import EncodedFrame
+from server.media.streams import Incoming, StreamParameters
 from server.media.tap import Decoder, Tap
-from server.media.translator import Incoming, StreamParameters
 
 
 class NoDecoder:

@@ -8,7 +8,8 @@ import struct
 import pytest
 
 from server.media import rtcp, translator
-from server.media.translator import StreamParameters, Terminal
+from server.media.streams import StreamParameters
+from server.media.translator import Terminal
 
 RTP = struct.Struct("!BBHLL")
 
