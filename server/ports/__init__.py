@@ -1,0 +1,93 @@
+"""What the use cases need of the world, as small Protocols. Adapters implement them; app.py chooses which."""
+
+from __future__ import annotations
+
+from server.ports.checks import (
+    AskedFeature,
+    ChallengeProgress,
+    ChallengeStep,
+    Checker,
+    CheckUnavailable,
+    FeatureStill,
+    Matcher,
+    Registry,
+    RegistryUnavailable,
+)
+from server.ports.issuing import (
+    CertificateOrder,
+    CertificateProfile,
+    IssuanceRefused,
+    IssuedCertificate,
+    Issuer,
+)
+from server.ports.keeping import (
+    ChatMessage,
+    Conflict,
+    QueueEntry,
+    Store,
+    Timer,
+    Vault,
+)
+from server.ports.media import (
+    ENDS,
+    INTERPRETED,
+    PAIR,
+    RECEIVES,
+    SIDE,
+    Carrying,
+    KeptSegment,
+    Leg,
+    LegEvent,
+    LegStatistics,
+    Media,
+    MediaError,
+    RecordedSegment,
+    RecordingPlan,
+    Recordings,
+    Renewable,
+)
+from server.ports.telling import (
+    Bus,
+    Clock,
+)
+
+__all__ = [
+    "ENDS",
+    "INTERPRETED",
+    "PAIR",
+    "RECEIVES",
+    "SIDE",
+    "AskedFeature",
+    "Bus",
+    "Carrying",
+    "CertificateOrder",
+    "CertificateProfile",
+    "ChallengeProgress",
+    "ChallengeStep",
+    "ChatMessage",
+    "CheckUnavailable",
+    "Checker",
+    "Clock",
+    "Conflict",
+    "FeatureStill",
+    "IssuanceRefused",
+    "IssuedCertificate",
+    "Issuer",
+    "KeptSegment",
+    "Leg",
+    "LegEvent",
+    "LegStatistics",
+    "Matcher",
+    "Media",
+    "MediaError",
+    "QueueEntry",
+    "RecordedSegment",
+    "RecordingPlan",
+    "Recordings",
+    "Registry",
+    "RegistryUnavailable",
+    "Renewable",
+    "Store",
+    "Timer",
+    "Vault",
+]
