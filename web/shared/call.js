@@ -204,7 +204,7 @@ export class Call extends EventTarget {
     }
   }
 
-  /** A browser that knows temporal layers and has no codec for them refuses; one that does not know them says nothing.
+  /** A browser that knows temporal layers and has no codec for them refuses; one that knows none says nothing.
    * @param {RTCPeerConnection} peer @param {MediaStreamTrack | "video"} video @param {RTCRtpTransceiverInit} options
    * @param {RTCRtpEncodingParameters} encoding */
   #addVideo(peer, video, options, encoding) {
@@ -212,8 +212,8 @@ export class Call extends EventTarget {
       try {
         const layered = /** @type {RTCRtpEncodingParameters} */ ({ ...encoding, scalabilityMode: TEMPORAL_LAYERS });
         return peer.addTransceiver(video, { ...options, sendEncodings: [layered] });
-      } catch (error) {
-        if (!(error instanceof DOMException)) throw error;
+      } catch {
+        // Whatever else is wrong is wrong without layers too.
       }
     }
     return peer.addTransceiver(video, { ...options, sendEncodings: [encoding] });
