@@ -116,6 +116,7 @@ async def test_an_interpreter_in_a_real_call(tmp_path: Path) -> None:
         for page in (citizen, consultant):
             await expect(page.get_by_test_id("third")).to_have_count(0, timeout=PATIENCE)
         await expect(consultant.get_by_test_id("third-ended")).to_be_visible()
+        await expect(citizen.get_by_test_id("third-left")).to_be_visible()
         await plays(citizen, "[data-testid=call-remote]")
 
         session = (await (await citizen.request.post(f"{people.house.base}/api/session/leave")).json())["session"]["id"]

@@ -182,6 +182,7 @@ class ScreenTalk extends Screen {
 
   #thirdPresence() {
     const third = this.#third;
+    if (third?.agreed && third.ended) return html`<p data-testid="third-left">${icon("person")}<span>${t("third.left")}</span></p>`;
     if (!isAdmitted(third)) return nothing;
     return html`<p data-testid="present-interpreter">
       ${icon("person")}<span>${t(third?.connected ? "third.here" : "third.wait")}</span>

@@ -218,6 +218,7 @@ class BetpeStage extends BetpeElement {
       >
         ${icon("person")}<span>${t("third.button")}</span>
       </button>
+      ${third?.ended ? html`<span class="quiet" role="status">${code("third.ended", third.ended)}</span>` : nothing}
       ${third?.connected ? html`<span class="stage__other" role="status" data-testid="present-interpreter">${t("third.here")}</span>` : nothing}
     `;
   }
