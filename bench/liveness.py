@@ -16,9 +16,8 @@ import cv2
 import numpy as np
 
 from bench.rows import Row, result_row
-from verification import clips, face, liveness, liveness_trials, rates, templates
+from verification import clips, face, liveness, liveness_trials, rates
 from verification.contract import Frame
-from verification.matcher_sface import SFace
 
 SHARED = Path(os.environ.get("BETPE_SHARED", Path(__file__).parents[2] / "shared"))
 VIDEO = SHARED / "data" / "video"
@@ -67,8 +66,6 @@ def measure() -> list[Row]:
 
     usual = rate(usual_way(), frames[:25])
     judged, guided = rate(live, frames), rate(face.guide, frames[:150])
-    embedder = SFace()
-    compared = rate(lambda frame: templates.of_frame(frame.pixels, embedder), frames[:60])
     measured = liveness_trials.measure_clips(VIDEO)
     genuine = liveness_trials.genuine_in_numbers(measured, GENUINE_SCRIPTS)
     pixels = liveness_trials.genuine_in_pixels(VIDEO, GENUINE_PIXELS_EACH)
@@ -78,7 +75,6 @@ def measure() -> list[Row]:
         for name, speed in (
             ("liveness_frames_per_second_per_core", judged),
             ("guidance_frames_per_second_per_core", guided),
-            ("comparison_frames_per_second_per_core", compared),
         )
     ]
     for name, tally in (("numbers", genuine), ("pixels", pixels)):
