@@ -336,7 +336,7 @@ def cpu_seconds(call: Callable[[], object], times: int = 3) -> float:
 
 
 def measure() -> list[Row]:
-    """All rows. About five minutes of one core."""
+    """All rows. About seven minutes of one core."""
     cv2.setNumThreads(1)
     began = time.monotonic()
     rows = [*published(), *photographed(), *altered(), *fronts(), *tilted(), *cost()]
