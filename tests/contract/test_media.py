@@ -159,11 +159,14 @@ async def test_a_browser_without_vp8_is_met_in_h264(media, browsers, tmp_path):
 
 
 async def test_browsers_without_a_codec_in_common(media, browsers):
+    events = media.events()
     await join(media, browsers(codec="VP8"), Leg.OPERATOR, CALL)
+    await next_event(events, "connected", Leg.OPERATOR)
     with pytest.raises(MediaError) as refused:
         await join(media, browsers(codec="H264"), Leg.APPLICANT, CALL)
     assert refused.value.code == "media_codec_unsupported"
     await join(media, browsers(first_number=1000), Leg.APPLICANT, CALL)
+    await next_event(events, "connected", Leg.APPLICANT)
 
 
 async def test_silence_and_closing_are_told(media, browsers):
