@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 EXPECT ?= issued
 LIVENESS ?= offered
 ATTACK ?= none
-# What computes alone runs on several cores; what drives real programs and clocks runs one test at a time.
+# Tests run on several cores; whole calls, whose pictures have to come in time, run one at a time after them.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+CALLS := tests/media tests/contract/test_media.py tests/browser/test_attacks.py tests/browser/test_interpreter_page.py \
+         tests/browser/test_janus_session.py tests/browser/test_media_loss.py tests/browser/test_session.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lint types unit tools-there e2e bench lock openapi clean
@@ -19,8 +21,8 @@ run: $(VENV)/.run ## Set up what is missing and start the service (Ctrl+C ends i
 	@$(BIN)/python -m server run
 
 test: $(VENV)/.dev tools-there lint types ## Set up the test tools and a browser, then run every test
-	@$(BIN)/python -m pytest -q $(PARALLEL) tests/unit tests/architecture
-	@$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/architecture
+	@$(BIN)/python -m pytest -q $(PARALLEL) tests $(CALLS:%=--ignore %)
+	@$(BIN)/python -m pytest $(CALLS)
 
 test-fast: $(VENV)/.dev lint types unit ## Lint, types and unit tests: under a minute
 
