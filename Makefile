@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 EXPECT ?= issued
 LIVENESS ?= offered
 ATTACK ?= none
-# Tests run three at a time, because many of them wait; whole calls of browsers, whose pictures have to come in time, and
-# what changes the machine's networks run one at a time after them.
-PARALLEL := -n 3 --dist worksteal
+# Tests run on all cores; whole calls of browsers, whose pictures have to come in time, and what changes the machine's
+# networks run one at a time after them.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 CALLS := tests/media/test_chromium_call.py tests/media/test_narrow_line.py tests/media/test_networks.py \
          tests/media/test_turn.py tests/browser/test_attacks.py tests/browser/test_interpreter_page.py \
          tests/browser/test_janus_session.py tests/browser/test_media_loss.py tests/browser/test_session.py
