@@ -73,9 +73,9 @@ def detect(pixels: Pixels, long_side: int = WORKING_SIDE, min_score: float = MIN
     return tuple(sorted(faces, key=lambda face: face.width * face.height, reverse=True))
 
 
-def upright(faces: Sequence[Face]) -> tuple[Face, ...]:
-    """Those that can be a whole face of somebody who sits before a camera."""
-    return tuple(face for face in faces if face.width <= _WIDEST * face.height)
+def live_faces(pixels: Pixels) -> tuple[Face, ...]:
+    """The whole faces before a camera, the subject's first."""
+    return subject_first([face for face in detect(pixels) if face.width <= _WIDEST * face.height], pixels)
 
 
 def subject_first(faces: Sequence[Face], pixels: Pixels) -> tuple[Face, ...]:

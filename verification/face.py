@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from verification import calibration, images, matcher_sface, quality, quality_landmarks, scoring, still_face, templates
 from verification.calibration import Calibration, SecondZones
 from verification.contract import CheckResult, Comparison, Frame, Guidance, Outcome, Pixels, Probe
-from verification.detector import Face, detect, subject_first, upright
+from verification.detector import Face, live_faces
 
 SAME_FACE: Final = 0.348
 """Cosine of two live frames under which they do not show one person: SFace's threshold at a false match rate of 1e-3.
@@ -137,7 +137,7 @@ def conclude(prepared: Prepared, seen: Sequence[Seen]) -> Comparison:
 def guide(frame: Frame) -> Guidance:
     """What would make this live picture better; about as cheap as finding the face (docs/models.md)."""
     started = time.perf_counter()
-    faces = subject_first(upright(detect(frame.pixels)), frame.pixels)
+    faces = live_faces(frame.pixels)
     judged = quality.assess(frame.pixels, faces)
     height, width = frame.pixels.shape[:2]
     box = None

@@ -13,7 +13,7 @@ import numpy as np
 
 from verification import matcher_sface, quality, still_face
 from verification.contract import Pixels
-from verification.detector import Face, detect, subject_first, upright
+from verification.detector import Face, live_faces
 from verification.matcher_sface import Embedder, Vector
 
 AVERAGED: Final = 5
@@ -53,7 +53,7 @@ def of_frame(pixels: Pixels, embedder: Embedder, *, alone: bool = True) -> Live:
 
     The vector is not averaged with the mirror image's: it doubles the cost and gains nothing (docs/models.md).
     """
-    faces = subject_first(upright(detect(pixels)), pixels)
+    faces = live_faces(pixels)
     if not faces:
         return Live(pixels, faces, quality.NOTHING, None)
     crop = matcher_sface.align(pixels, faces[0])

@@ -3,11 +3,12 @@ import { asApiError } from "../shared/api.js";
 import { Call } from "../shared/call.js";
 import { CameraFault, cameras, openMedia, stop } from "../shared/camera.js";
 import "../shared/chat.js";
-import { Guest, isAdmitted, show } from "../shared/guest.js";
+import { Guest, isAdmitted } from "../shared/guest.js";
 import { code, has, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { announce, notice } from "../shared/parts.js";
+import { play, show } from "../shared/playing.js";
 import "./challenge.js";
 import { Screen } from "./screen.js";
 
@@ -294,17 +295,11 @@ class ScreenTalk extends Screen {
 
   async #play() {
     const video = /** @type {HTMLVideoElement} */ (this.querySelector(".talk__remote"));
-    try {
-      video.muted = false;
-      await video.play();
-      const third = /** @type {HTMLVideoElement | null} */ (this.querySelector(".talk__third-video"));
-      this.silent = third ? !(await show(third, this.guest?.remote ?? null)) : false;
-    } catch (error) {
-      if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return; // AbortError: a newer stream came
-      this.silent = true;
-      video.muted = true; // the picture at least
-      await video.play().catch(() => undefined);
-    }
+    video.muted = false;
+    const plays = await play(video);
+    if (plays === null) return;
+    const third = /** @type {HTMLVideoElement | null} */ (this.querySelector(".talk__third-video"));
+    this.silent = !plays || Boolean(third && !(await show(third, this.guest?.remote ?? null)));
   }
 
   #toggleMuted() {

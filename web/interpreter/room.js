@@ -4,11 +4,11 @@
  */
 import { Call } from "../shared/call.js";
 import { BetpeElement } from "../shared/element.js";
-import { show } from "../shared/guest.js";
 import { t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { notice } from "../shared/parts.js";
+import { show } from "../shared/playing.js";
 
 const ENDS = /** @type {const} */ (["applicant", "operator"]);
 

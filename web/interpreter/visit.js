@@ -10,6 +10,7 @@
  */
 import { ApiError, asApiError, get, post } from "../shared/api.js";
 import { CameraFault, openMedia, stop } from "../shared/camera.js";
+import { redeem } from "../shared/sign-in.js";
 import { Socket } from "../shared/socket.js";
 
 const BASE = "/api/interpreter";
@@ -61,7 +62,7 @@ export class Visit extends EventTarget {
   async open(token) {
     try {
       this.service = await get("/api/service");
-      this.snapshot = token ? await this.#redeem(token) : await get(BASE);
+      this.snapshot = token ? await redeem(token, BASE) : await get(BASE);
     } catch (error) {
       this.#cannotOpen(asApiError(error), token);
       return;
@@ -74,18 +75,6 @@ export class Visit extends EventTarget {
       await this.openDevices();
     }
     this.#changed();
-  }
-
-  /** Who has used this link here already just goes on. @param {string} token */
-  async #redeem(token) {
-    try {
-      return await post(`${BASE}/sign-in`, { token });
-    } catch (error) {
-      if (asApiError(error).code !== "link_invalid") throw error;
-      return get(BASE).catch(() => {
-        throw error;
-      });
-    }
   }
 
   /** @param {ApiError} error @param {string | null} token */

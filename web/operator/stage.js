@@ -4,11 +4,12 @@
  * picture or where there is none, never over it. Fires "interpreter" when her panel is asked for.
  */
 import { BetpeElement } from "../shared/element.js";
-import { isAdmitted, show } from "../shared/guest.js";
+import { isAdmitted } from "../shared/guest.js";
 import { code, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { createRef, html, nothing, ref } from "../shared/lit.js";
 import { notice, status } from "../shared/parts.js";
+import { play, show } from "../shared/playing.js";
 import "./elapsed.js";
 import { label } from "./keys.js";
 import { streamOf } from "./own-video.js";
@@ -68,15 +69,7 @@ class BetpeStage extends BetpeElement {
 
   /** @param {HTMLVideoElement} video */
   async #play(video) {
-    try {
-      await video.play();
-      this.silent = video.muted;
-    } catch (error) {
-      if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return; // a newer stream took its place
-      video.muted = true; // without a touch the browser plays pictures only
-      this.silent = true;
-      await video.play().catch(() => undefined);
-    }
+    if ((await play(video)) !== null) this.silent = video.muted;
   }
 
   #soundOn() {

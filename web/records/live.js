@@ -7,6 +7,7 @@ import { code, t } from "../shared/i18n.js";
 import { icon } from "../shared/icons.js";
 import { html, nothing } from "../shared/lit.js";
 import { notice } from "../shared/parts.js";
+import { play } from "../shared/playing.js";
 import { liveUrl } from "./archive.js";
 
 const LEGS = /** @type {const} */ (["applicant", "operator", "interpreter"]);
@@ -66,11 +67,9 @@ class BetpeLive extends BetpeElement {
     side.attempt += 1;
     side.still = side.at = 0;
     video.src = liveUrl(this.session, leg, side.attempt);
-    video.play().catch((/** @type {unknown} */ error) => {
-      // Sound before the first click on a page is not allowed: the picture goes on without it.
-      if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
-      side.silenced = video.muted = true;
-      void video.play().catch(() => undefined);
+    void play(video).then((plays) => {
+      if (plays !== false) return;
+      side.silenced = true;
       this.requestUpdate();
     });
   }

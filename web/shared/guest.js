@@ -7,27 +7,10 @@
  *   guest.follow(third, callId, service)   after each snapshot; third: its `interpreter`, or null
  *   guest.heard(message); guest.again() when the socket has opened again; guest.stop()
  *   guest.admitted   she may be seen and heard now;  guest.remote   MediaStream or null
- *   await show(video, stream) -> false where the browser plays no sound before a touch (the picture runs all the same)
  */
 import { Call } from "./call.js";
 
 /** @typedef {{name: string, language: string, agreed: boolean | null, bound: boolean, connected: boolean, ended: string}} Third */
-
-/** @param {HTMLVideoElement} video @param {MediaStream | null} stream */
-export async function show(video, stream) {
-  if (video.srcObject !== stream) video.srcObject = stream;
-  if (!stream) return true;
-  try {
-    video.muted = false;
-    await video.play();
-  } catch (error) {
-    if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return true; // a newer stream came
-    video.muted = true;
-    await video.play().catch(() => undefined);
-    return false;
-  }
-  return true;
-}
 
 /** @param {Third | null | undefined} third */
 export const isAdmitted = (third) => Boolean(third && !third.ended && third.agreed && third.bound);

@@ -1,4 +1,4 @@
-/** Signing in with a one-time link: the same for every page of the staff. */
+/** Signing in with a one-time link: the same for the staff's pages and the interpreter's. */
 import { asApiError, get, post } from "./api.js";
 
 export const OPERATOR = "/api/operator";
@@ -6,13 +6,14 @@ export const OPERATOR = "/api/operator";
 /**
  * Redeem a link's token; the first snapshot. A used link opens nothing, but who is signed in here already just goes on.
  * @param {string} token
+ * @param {string} [base] whose link it is
  */
-export async function redeem(token) {
+export async function redeem(token, base = OPERATOR) {
   try {
-    return await post(`${OPERATOR}/sign-in`, { token });
+    return await post(`${base}/sign-in`, { token });
   } catch (error) {
     if (asApiError(error).code !== "link_invalid") throw error;
-    return get(OPERATOR).catch(() => {
+    return get(base).catch(() => {
       throw error;
     });
   }
