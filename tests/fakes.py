@@ -153,6 +153,10 @@ class FakeMedia:
         self.full = False
         self.offers: list[tuple[str, Leg, str]] = []
         self.candidates: list[tuple[str, Leg, Mapping[str, Any]]] = []
+        """Of connections that a page offered."""
+        self.receiving_candidates: list[tuple[str, Leg, int, Mapping[str, Any]]] = []
+        """Of the newest connection that ``receive`` offered."""
+        self.accepted: list[tuple[str, Leg, int, str]] = []
         self.keyframes: list[tuple[str, Leg]] = []
         self.closed: list[str] = []
         self.hung_up: list[tuple[str, Leg]] = []
@@ -160,6 +164,8 @@ class FakeMedia:
         """Calls that are being recorded."""
         self.disk_full = False
         self._answered: set[tuple[str, Leg]] = set()
+        self._received: dict[tuple[str, Leg], int] = {}
+        self._offered = 0
         self._connected: set[tuple[str, Leg]] = set()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue(self.EVENTS)
         self._rtp_timestamp = 0
@@ -171,12 +177,23 @@ class FakeMedia:
             raise MediaError("media_offer_invalid", "The offer cannot be read.")
         self.offers.append((call, leg, sdp))
         self._answered.add((call, leg))
+        self._received.pop((call, leg), None)
         return f"v=0\r\ns=answer to {leg} of {call}\r\n"
 
-    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
+    async def accept(self, call: str, leg: Leg, number: int, sdp: str) -> None:
+        if self._received.get((call, leg)) != number:
+            raise MediaError("media_superseded", "A newer offer took this one's place.")
+        if not sdp.startswith("v=0"):
+            raise MediaError("media_offer_invalid", "The answer cannot be read.")
+        self.accepted.append((call, leg, number, sdp))
+
+    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any], receiving: int = 0) -> None:
         if not isinstance(candidate.get("candidate"), str):
             raise MediaError("media_candidate_invalid", "The candidate cannot be read.")
-        self.candidates.append((call, leg, candidate))
+        if not receiving:
+            self.candidates.append((call, leg, candidate))
+        elif self._received.get((call, leg)) == receiving:
+            self.receiving_candidates.append((call, leg, receiving, candidate))
 
     async def request_keyframe(self, call: str, leg: Leg) -> None:
         if (call, leg) in self._connected:
@@ -212,12 +229,14 @@ class FakeMedia:
 
     async def hang_up(self, call: str, leg: Leg) -> None:
         self.hung_up.append((call, leg))
+        self._received.pop((call, leg), None)
         self._answered.discard((call, leg))
         self._connected.discard((call, leg))
 
     async def close(self, call: str) -> None:
         self.closed.append(call)
         self.recordings.pop(call, None)
+        self._received = {end: number for end, number in self._received.items() if end[0] != call}
         self._answered = {end for end in self._answered if end[0] != call}
         self._connected = {end for end in self._connected if end[0] != call}
 
@@ -229,6 +248,13 @@ class FakeMedia:
         """Packets flow. The event is queued for the listener, and returned for a test that has none."""
         self._connected.add((call, leg))
         return self.tell(LegEvent(call, leg, "connected"))
+
+    def offer(self, call: str, leg: Leg) -> LegEvent:
+        """The engine offers a connection to receive over; it replaces the leg's earlier one."""
+        self._offered += 1
+        self._received[call, leg] = self._offered
+        sdp = f"v=0\r\ns=offer {self._offered} to {leg} of {call}\r\n"
+        return self.tell(LegEvent(call, leg, "receive", sdp, self._offered))
 
     def lose(self, call: str, leg: Leg, kind: str = "silent") -> LegEvent:
         """The end is gone: ``silent`` or ``closed``."""

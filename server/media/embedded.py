@@ -186,11 +186,15 @@ class EmbeddedMedia:
                 self.tell(state, "offer_again")
         return Spoken(codec, tuple(offer.payload_types))
 
-    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
+    async def accept(self, call: str, leg: Leg, number: int, sdp: str) -> None:
+        """See server.ports.Media.accept: this engine offers nothing, one connection carries both directions."""
+        raise MediaError("media_superseded", "The server did not offer this connection.")
+
+    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any], receiving: int = 0) -> None:
         """See server.ports.Media.add_candidate. One for a leg that is not there any more is passed over."""
         read = read_candidate(candidate)
         state = self._leg(call, leg)
-        if state is None or read is None:
+        if state is None or read is None or receiving:
             return
         state.candidates += 1
         if state.candidates > MOST_CANDIDATES:

@@ -180,11 +180,15 @@ class JanusMedia:
         self._client = JanusClient(self._url, self._secret, self._gone)
         await self._client.connect()
 
-    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
+    async def accept(self, call: str, leg: Leg, number: int, sdp: str) -> None:
+        """See server.ports.Media.accept: one connection carries both directions."""
+        raise MediaError("media_superseded", "The server did not offer this connection.")
+
+    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any], receiving: int = 0) -> None:
         """See server.ports.Media.add_candidate."""
         read = read_candidate(candidate)
         state = self._calls.get(call, {}).get(leg)
-        if read is None or state is None or not state.handle:
+        if read is None or state is None or not state.handle or receiving:
             return
         line, mid, index = read
         with contextlib.suppress(JanusUnavailable):

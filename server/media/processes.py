@@ -139,10 +139,14 @@ class MediaProcesses:
             if process.alive:  # else its next one is asked
                 self.tell(LegEvent(call, leg, "recording_failed"))
 
-    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
+    async def accept(self, call: str, leg: Leg, number: int, sdp: str) -> None:
+        """See server.ports.Media.accept: the processes offer nothing, one connection carries both directions."""
+        raise MediaError("media_superseded", "The server did not offer this connection.")
+
+    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any], receiving: int = 0) -> None:
         """See server.ports.Media.add_candidate."""
         process = self._calls.get(call)
-        if process is not None:
+        if process is not None and not receiving:
             with contextlib.suppress(ConnectionError):
                 await process.ask("candidate", call, leg=str(leg), candidate=dict(candidate))
 

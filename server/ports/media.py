@@ -67,11 +67,16 @@ class MediaError(Exception):
 class LegEvent:
     """A change that the media engine reports: connected, silent (no packet for 3 s), closed, lost (its media process
     died: offer anew), offer_again (the call needs another codec: offer anew, the connection stands until then),
-    recording, recording_failed."""
+    receive (the engine offers a second connection, over which this leg's page gets what it receives), recording,
+    recording_failed."""
 
     call: str
     leg: Leg
     kind: str
+    sdp: str = ""
+    """The engine's offer, of a ``receive``; the page answers it by ``Media.accept``."""
+    number: int = 0
+    """Which of the leg's offers it is, from 1 up; a later ``receive`` of the leg replaces the earlier one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +174,22 @@ class Media(Protocol):
     async def answer(self, call: str, leg: Leg, sdp: str) -> str:
         """Take an SDP offer (one audio and one video section, sendrecv) and return the SDP answer.
 
+        Where the answer says recvonly, what the leg receives comes over the connection that a ``receive`` event offers.
         Raises MediaError: media_offer_invalid, media_codec_unsupported, media_full, media_superseded.
         """
 
-    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any]) -> None:
-        """Add a trickled candidate ({candidate, sdpMid, sdpMLineIndex}). Raises MediaError: media_candidate_invalid."""
+    async def accept(self, call: str, leg: Leg, number: int, sdp: str) -> None:
+        """Take the page's SDP answer to the engine's offer of that ``receive`` event.
+
+        Raises MediaError: media_superseded where it is not the leg's newest offer, media_offer_invalid where the
+        answer cannot be read.
+        """
+
+    async def add_candidate(self, call: str, leg: Leg, candidate: Mapping[str, Any], receiving: int = 0) -> None:
+        """Add a trickled candidate ({candidate, sdpMid, sdpMLineIndex}) of the connection that the page offered, or of
+        the engine's offer of that number. Silently nothing for one that is not there any more. Raises MediaError:
+        media_candidate_invalid.
+        """
 
     async def request_keyframe(self, call: str, leg: Leg) -> None:
         """Ask that leg's browser for a key frame (RFC 5104 PLI); silently nothing if it is not connected."""
