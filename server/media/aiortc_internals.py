@@ -19,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pylibsrtp
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import Connection, StunProtocol, get_host_addresses
 from aiortc import (
@@ -42,12 +41,13 @@ from aiortc.rtcrtpparameters import (
 )
 from aiortc.sdp import candidate_from_sdp
 
+from server.media import srtp
 from server.media.codecs import VP8
 from server.media.offers import TRANSPORT_CC, Offer
 from server.media.streams import KINDS, StreamParameters
 from server.ports import MediaError
 
-PINNED = {"aiortc": "1.16.", "aioice": "0.13."}
+PINNED = {"aiortc": "1.16.", "aioice": "0.13.", "pylibsrtp": "1.0."}
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 PROFILE = "42e01f"  # aiortc's name of H.264 constrained baseline, level 3.1; each browser names its own level
 RECEIVE_BUFFER = 1 << 20  # bytes asked of the kernel; key frames of 100 packets must fit while the loop is busy
@@ -56,11 +56,11 @@ _log = logging.getLogger(__name__)
 
 
 class InternalsChanged(RuntimeError):
-    """aiortc or aioice is not the version whose internals this module knows."""
+    """aiortc, aioice or pylibsrtp is not the version whose internals this module knows."""
 
 
 def check_versions() -> None:
-    """Raises InternalsChanged unless both libraries have the pinned version and the class-level names are there."""
+    """Raises InternalsChanged unless the libraries have the pinned version and the class-level names are there."""
     for name, prefix in PINNED.items():
         version = importlib.metadata.version(name)
         if not version.startswith(prefix):
@@ -72,6 +72,7 @@ def check_versions() -> None:
         (RTCRtpReceiver, ("receive", "stop")),
         (RTCDtlsTransport, ("_setup_srtp",)),
         (RTCRtpTransceiver, ("setCodecPreferences",)),
+        *srtp.NAMES,
     )
     _check_names(wanted)
 
@@ -173,8 +174,10 @@ class Peer:
         self._on_gone = on_gone
         self._agreed: dict[str, StreamParameters] = {}
         self._transport_cc: int | None = None
-        self._receiving: pylibsrtp.Session | None = None
-        self._sending: pylibsrtp.Session | None = None
+        self._unprotect: srtp.Transform = _nothing_yet
+        self._unprotect_rtcp: srtp.Transform = _nothing_yet
+        self._protect: srtp.Transform = _nothing_yet
+        self._protect_rtcp: srtp.Transform = _nothing_yet
         self._pair: tuple[asyncio.DatagramTransport, tuple[str, int]] | None = None
         self._closed = False
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
@@ -330,8 +333,8 @@ class Peer:
             codec=self._codec,
         )
         if len(self._agreed) == len(KINDS) and not self._closed:
-            self._receiving = self._dtls._rx_srtp
-            self._sending = self._dtls._tx_srtp
+            self._unprotect, self._unprotect_rtcp = srtp.receiving(self._dtls._rx_srtp)
+            self._protect, self._protect_rtcp = srtp.sending(self._dtls._tx_srtp)
             self.follow_path()
             self._on_ready(self._agreed)
 
@@ -341,28 +344,20 @@ class Peer:
         self._pair = (pair.protocol.transport, pair.remote_addr) if pair is not None else None
 
     def on_media(self, data: bytes) -> None:
-        session = self._receiving
-        if session is None:
-            return
-        try:
-            if 191 < data[1] < 224:  # RFC 5761 section 4
-                self.on_rtcp(session.unprotect_rtcp(data))
-            else:
-                self.on_rtp(session.unprotect(data))
-        except pylibsrtp.Error:
-            return  # forged, replayed or damaged: as good as lost
+        """One SRTP or SRTCP datagram; a forged, replayed or damaged one is as good as lost."""
+        if 191 < data[1] < 224:  # RFC 5761 section 4
+            if (report := self._unprotect_rtcp(data)) is not None:
+                self.on_rtcp(report)
+        elif (packet := self._unprotect(data)) is not None:
+            self.on_rtp(packet)
 
     def send_rtp(self, packet: bytes) -> None:
-        if self._pair is not None and self._sending is not None:
-            try:
-                protected = self._sending.protect(packet)
-            except pylibsrtp.Error:
-                return  # a repetition older than SRTP's replay window
+        if self._pair is not None and (protected := self._protect(packet)) is not None:
             self._pair[0].sendto(protected, self._pair[1])
 
     def send_rtcp(self, packet: bytes) -> None:
-        if self._pair is not None and self._sending is not None:
-            self._pair[0].sendto(self._sending.protect_rtcp(packet), self._pair[1])
+        if self._pair is not None and (protected := self._protect_rtcp(packet)) is not None:
+            self._pair[0].sendto(protected, self._pair[1])
 
     def _on_state(self) -> None:
         if self._pc.connectionState in ("failed", "closed") and not self._closed:
@@ -372,12 +367,18 @@ class Peer:
         """Close sockets and end every task. Idempotent."""
         self._closed = True
         self.on_rtp = self.on_rtcp = _drop
-        self._receiving = self._sending = self._pair = None
+        self._unprotect = self._unprotect_rtcp = self._protect = self._protect_rtcp = _nothing_yet
+        self._pair = None
         await self._pc.close()
 
 
 def _drop(packet: bytes) -> None:
     del packet
+
+
+def _nothing_yet(data: bytes) -> bytes | None:
+    del data
+    return None
 
 
 def _rtx_for(parameters: RTCRtpParameters, payload_type: int) -> int | None:

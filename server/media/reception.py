@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 from server.media.rtcp import ReceptionReport
 
 REPAIRABLE_GAP = 200  # packets; more missing at once is an outage: a key frame is cheaper than the repair
-FIRST_RETRY = 0.04  # seconds; doubled with each repetition (40, 80, 160, 320 ms reach past a 300 ms round trip)
+FIRST_RETRY = 0.04  # seconds, until the round trip is known; doubled with each repetition
+SHORTEST_RETRY, LONGEST_RETRY = 0.02, 0.16
+"""Seconds; asked again after a round trip. libwebrtc's own receiver looks each 20 ms, and beyond half a second in all
+(160, 320 ms ...) a frame is no use any more."""
 TRIES = 5
 
 
@@ -18,6 +22,12 @@ class Arrival(IntEnum):
     NEW = 1
     AFTER_OUTAGE = 2
     """New, and after a gap too wide to repair."""
+
+
+DUPLICATE: Final = Arrival.DUPLICATE
+NEW: Final = Arrival.NEW
+AFTER_OUTAGE: Final = Arrival.AFTER_OUTAGE
+# an Enum's own attributes are slow to look up, and this is done for each packet
 
 
 class Reception:
@@ -36,12 +46,18 @@ class Reception:
         "latest_timestamp",
         "missing",
         "received",
+        "retry",
+        "unasked",
     )
 
     def __init__(self, clock_rate: int, repair: bool) -> None:
         self.clock_rate = clock_rate
         self.highest: int | None = None
         self.received = 0
+        self.retry = FIRST_RETRY
+        """Seconds after which a missing packet is asked for again."""
+        self.unasked = False
+        """Whether there are missing numbers that nobody was asked for."""
         self._repair = repair
         self._base = 0
         self._cycles = 0
@@ -61,27 +77,30 @@ class Reception:
     def take(self, sequence: int, timestamp: int, now: float) -> Arrival:
         """Count a packet that arrived at ``now`` seconds."""
         highest = self.highest
-        arrival = Arrival.NEW
+        arrival = NEW
+        clock_rate = self.clock_rate
         if highest is None:
             self.highest = self._base = sequence
             self.latest_timestamp = timestamp
-            self._transit = now * self.clock_rate - timestamp
+            self._transit = now * clock_rate - timestamp
         else:
             ahead = (sequence - highest) & 0xFFFF
             if 0 < ahead < 0x8000:
                 if ahead > 1 and self._repair and not self._miss(highest, ahead, now):
-                    arrival = Arrival.AFTER_OUTAGE
+                    arrival = AFTER_OUTAGE
                 if sequence < highest:
                     self._cycles += 0x10000
                 self.highest = sequence
                 self.latest_timestamp = timestamp
-                transit = now * self.clock_rate - timestamp
-                change = abs(transit - self._transit)
+                transit = now * clock_rate - timestamp
+                change = transit - self._transit
                 self._transit = transit
-                if change < self.clock_rate:  # more than a second is a wrapped timestamp or a pause, not jitter
+                if change < 0:
+                    change = -change
+                if change < clock_rate:  # more than a second is a wrapped timestamp or a pause, not jitter
                     self._jitter += (change - self._jitter) / 16
             elif ahead == 0 or (self._repair and self.missing.pop(sequence, None) is None):
-                return Arrival.DUPLICATE
+                return DUPLICATE
         self.received += 1
         return arrival
 
@@ -92,16 +111,18 @@ class Reception:
             return False
         for lost in range(1, ahead):
             self.missing[(highest + lost) & 0xFFFF] = (now, 0)
+        self.unasked = True
         return True
 
     def to_ask(self, now: float) -> list[int]:
         """Missing numbers that are due to be asked for (again), oldest first; those asked often enough are given up."""
         due: list[int] = []
+        self.unasked = False
         for sequence, (since, tries) in list(self.missing.items()):
             if tries >= TRIES:
-                if now - since >= FIRST_RETRY * (2**TRIES - 1):
+                if now - since >= self.retry * (2**TRIES - 1):
                     del self.missing[sequence]
-            elif now - since >= FIRST_RETRY * (2**tries - 1):
+            elif now - since >= self.retry * (2**tries - 1):
                 self.missing[sequence] = (since, tries + 1)
                 due.append(sequence)
         return due

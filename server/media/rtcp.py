@@ -62,6 +62,14 @@ def sender_info(packet: Packet) -> tuple[int, int, int] | None:
     return ssrc, ntp, timestamp
 
 
+def answered_reports(packet: Packet) -> list[tuple[int, int, int]]:
+    """(SSRC, the middle of its last sender report's NTP time, units of 1/65536 s since) of each block of a report."""
+    start = 24 if packet.kind == SENDER_REPORT else 4
+    blocks = range(start, len(packet.body) - _REPORT_BLOCK.size + 1, _REPORT_BLOCK.size)
+    found = [_REPORT_BLOCK.unpack_from(packet.body, position) for position in blocks[: packet.count]]
+    return [(ssrc, last, delay) for ssrc, _, _, _, last, delay in found if last]
+
+
 def nacked(packet: Packet) -> tuple[int, list[int]] | None:
     """(media SSRC, sequence numbers asked for again) of a generic NACK; None if it is cut off."""
     body = packet.body

@@ -14,7 +14,8 @@ from server.media.reception import Reception
 
 RTP = struct.Struct("!BBHLL")
 SEQUENCE = struct.Struct("!H")
-_RTP_TIMED = struct.Struct("!BBHLLLL")  # with one header extension word
+_pack = RTP.pack
+_pack_timed = struct.Struct("!BBHLLLL").pack  # with one header extension word
 
 CACHED_PACKETS = 512  # about 8 s of 500 kbit/s video, 1 s of 4 Mbit/s; browsers repeat a NACK for at most about 1 s
 
@@ -65,10 +66,13 @@ class Outgoing:
         "_extension",
         "_followed",
         "_left_at",
+        "_payload_type",
+        "_reported",
         "_rtx_sequence",
         "_send",
         "_sequence_offset",
         "_source",
+        "_ssrc",
         "_timestamp_offset",
         "_wire",
         "_young",
@@ -81,6 +85,7 @@ class Outgoing:
         self._wire = wire
         self._send = wire.send_rtp
         self.parameters = parameters
+        self._payload_type, self._ssrc = parameters.payload_type, parameters.local_ssrc
         self.packets = 0
         self.octets = 0
         # one element of abs-send-time: id, length - 1, then 24 bits of time
@@ -93,6 +98,7 @@ class Outgoing:
         self._sequence_offset = secrets.randbits(15)  # RFC 3711 section 3.3.1: start below 2**15
         self._timestamp_offset = secrets.randbits(32)
         self._rtx_sequence = secrets.randbits(15)
+        self._reported = (-1, 0.0)
 
     def _adopt(self, source: Incoming, sequence: int, timestamp: int, now: float) -> None:
         """Carry another stream on under the same numbers; its first packet follows the last one sent."""
@@ -124,14 +130,13 @@ class Outgoing:
             if ahead >= 0x8000:
                 return  # from before the first one: its number belongs to the source before (and so does its keystream)
             self._young = ahead < 0x4000
-        parameters = self.parameters
         self.packets += 1
         self.octets += len(payload)
         self._transmit(
-            marker | parameters.payload_type,
+            marker | self._payload_type,
             (sequence + self._sequence_offset) & 0xFFFF,
             (timestamp + self._timestamp_offset) & 0xFFFFFFFF,
-            parameters.local_ssrc,
+            self._ssrc,
             payload,
             now,
         )
@@ -140,9 +145,9 @@ class Outgoing:
         if self._extension:
             # 24 bits, 6.18 fixed point seconds of our own clock: the receiver's estimate is of this hop alone
             sent_at = self._extension | int(now * 0x40000) & 0xFFFFFF
-            self._send(_RTP_TIMED.pack(0x90, second, sequence, timestamp, ssrc, 0xBEDE0001, sent_at) + payload)
+            self._send(_pack_timed(0x90, second, sequence, timestamp, ssrc, 0xBEDE0001, sent_at) + payload)
         else:
-            self._send(RTP.pack(0x80, second, sequence, timestamp, ssrc) + payload)
+            self._send(_pack(0x80, second, sequence, timestamp, ssrc) + payload)
 
     def repeat(self, numbers: list[int]) -> None:
         """Answer a NACK from the source's cache, by RTX (RFC 4588) where it was agreed."""
@@ -170,12 +175,18 @@ class Outgoing:
                     now,
                 )
 
+    def round_trip(self, last: int, delay: int) -> float | None:
+        """Seconds to the browser and back, by its report (RFC 3550 section 6.4.1); None: not of our newest one."""
+        middle, at = self._reported
+        return max(0.0, time.monotonic() - at - delay / 0x10000) if last == middle else None
+
     def report(self, source: Incoming) -> None:
         """Pass the source's clock on (NTP time against RTP timestamp), which keeps sound and picture together."""
         if source is not self._source or source.sender_report is None:
             return
         ntp, timestamp = source.sender_report
         timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
+        self._reported = (ntp >> 16 & 0xFFFFFFFF, time.monotonic())
         self._wire.send_rtcp(rtcp.sender_report(self.parameters.local_ssrc, ntp, timestamp, self.packets, self.octets))
 
 
@@ -195,12 +206,14 @@ class Incoming:
         "sender_report_at",
         "size",
         "taps",
+        "transport_cc",
         "video",
     )
 
     def __init__(self, kind: str, parameters: StreamParameters) -> None:
         self.video = kind == "video"
         self.parameters = parameters
+        self.transport_cc = parameters.transport_cc
         self.reception = Reception(parameters.clock_rate, repair=self.video)
         self.outputs: tuple[Outgoing, ...] = ()
         self.taps: tuple[PacketTap, ...] = ()

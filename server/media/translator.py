@@ -15,13 +15,15 @@ import time
 from collections.abc import Callable
 
 from server.media import rtcp
-from server.media.reception import FIRST_RETRY, Arrival
+from server.media.reception import AFTER_OUTAGE, DUPLICATE, LONGEST_RETRY, SHORTEST_RETRY
 from server.media.streams import CACHED_PACKETS, KINDS, RTP, SEQUENCE, Incoming, Outgoing, StreamParameters, Wire
 
 KEY_FRAME_INTERVAL = 0.3  # seconds between key frame requests; libwebrtc's encoder answers at most one per 300 ms
 FEEDBACK_INTERVAL = 0.1  # seconds; libwebrtc sends transport feedback every 50 to 250 ms, 100 ms at first
 FEEDBACK_PACKETS = 500  # flush earlier than the interval when so many arrived
 REPORT_INTERVAL = 1.0  # seconds, randomised by half as RFC 3550 section 6.3.1 asks
+_clock = time.monotonic
+_unpack = RTP.unpack_from
 NO_CAP = 100_000_000  # bits per second; takes an earlier REMB back
 
 
@@ -56,6 +58,7 @@ class Terminal:
                 self._by_ssrc[agreed.remote_rtx_ssrc] = (incoming, True)
         self._video_ssrc = self.incoming["video"].parameters.remote_ssrc
         self._audio_ssrc = self.incoming["audio"].parameters.remote_ssrc
+        self._by_local_ssrc = {outgoing.parameters.local_ssrc: outgoing for outgoing in self.outgoing.values()}
         self._arrivals: dict[int, float] = {}
         self._newest_arrival: int | None = None
         self._feedback_count = 0
@@ -71,32 +74,32 @@ class Terminal:
         """One RTP packet, already unprotected. A packet that makes no sense is dropped."""
         if len(packet) < 12:
             return
-        first, second, sequence, timestamp, ssrc = RTP.unpack_from(packet)
+        first, second, sequence, timestamp, ssrc = _unpack(packet)
         route = self._by_ssrc.get(ssrc) or self._learn(ssrc, second & 0x7F)
         if route is None:
             return
         incoming, repaired = route
-        now = time.monotonic()
+        now = _clock()
         start = 12 + 4 * (first & 0x0F)
         if first & 0x10:
-            start = self._extensions(packet, start, incoming.parameters.transport_cc, now)
+            start = self._extensions(packet, start, incoming.transport_cc, now)
         end = len(packet)
         if first & 0x20:
             end -= packet[-1]
+        reception = incoming.reception
         if repaired:
             if end < start + 2:
                 return  # padding that probes the bandwidth
             (sequence,) = SEQUENCE.unpack_from(packet, start)
             start += 2
-            if not incoming.reception.awaits(sequence):
+            if not reception.awaits(sequence):
                 return
-        reception = incoming.reception
         arrival = reception.take(sequence, timestamp, now)
-        if reception.missing and self._repair_timer is None:
+        if reception.unasked:
             self._repair()
-        if arrival is Arrival.AFTER_OUTAGE:
+        if arrival is AFTER_OUTAGE:
             self.request_key_frame()
-        if arrival and start < end:
+        if arrival is not DUPLICATE and start < end:
             incoming.take(sequence, timestamp, second & 0x80, packet[start:end], now)
 
     def _learn(self, ssrc: int, payload_type: int) -> tuple[Incoming, bool] | None:
@@ -124,16 +127,13 @@ class Terminal:
         if transport_cc is None or packet[start] != 0xBE or end > len(packet):
             return end
         position = start + 4
+        wanted = transport_cc << 4 | 1  # the element's head: its id, and one less than its two bytes
         while position < end:
             head = packet[position]
-            if head == 0:
-                position += 1
-                continue
-            after = position + 2 + (head & 0x0F)
-            if head >> 4 == transport_cc and after <= end:
+            if head == wanted and position + 3 <= end:
                 self._note_arrival(packet[position + 1] << 8 | packet[position + 2], now)
                 break
-            position = after
+            position += 2 + (head & 0x0F) if head else 1
         return end
 
     # --- towards the sender ------------------------------------------------------------------------
@@ -168,24 +168,29 @@ class Terminal:
         self.allow_bitrate(min(self._bounds.values(), default=NO_CAP))
 
     def _repair(self) -> None:
-        self._repair_timer = None
+        if self._repair_timer is not None:
+            self._repair_timer.cancel()
+            self._repair_timer = None
         reception = self.incoming["video"].reception
         due = reception.to_ask(time.monotonic())
         if due and self._video_ssrc is not None:
             self._wire.send_rtcp(rtcp.negative_acknowledgement(self._ssrc, self._video_ssrc, due))
         if reception.missing:
-            self._repair_timer = self._loop.call_later(FIRST_RETRY, self._repair)
+            self._repair_timer = self._loop.call_later(reception.retry, self._repair)
 
     def _note_arrival(self, number: int, now: float) -> None:
         newest = self._newest_arrival
-        unwrapped = number if newest is None else newest + ((number - newest + 0x8000) & 0xFFFF) - 0x8000
-        if newest is None or unwrapped > newest:
-            self._newest_arrival = unwrapped
-        self._arrivals[unwrapped] = now
-        if len(self._arrivals) >= FEEDBACK_PACKETS:
-            self._send_feedback()
-        elif self._feedback_timer is None:
+        if newest is None:
+            self._newest_arrival = newest = number
+        ahead = (number - newest + 0x8000 & 0xFFFF) - 0x8000
+        if ahead > 0:
+            self._newest_arrival = newest + ahead
+        arrivals = self._arrivals
+        arrivals[newest + ahead] = now
+        if self._feedback_timer is None:
             self._feedback_timer = self._loop.call_later(FEEDBACK_INTERVAL, self._send_feedback)
+        elif len(arrivals) >= FEEDBACK_PACKETS:
+            self._send_feedback()
 
     def _send_feedback(self) -> None:
         if self._feedback_timer is not None:
@@ -227,8 +232,10 @@ class Terminal:
         except ValueError:
             return
         for packet in packets:
-            if packet.kind == rtcp.SENDER_REPORT:
-                self._on_sender_report(packet)
+            if packet.kind in (rtcp.SENDER_REPORT, rtcp.RECEIVER_REPORT):
+                self._on_report(packet)
+                if packet.kind == rtcp.SENDER_REPORT:
+                    self._on_sender_report(packet)
             elif packet.kind == rtcp.TRANSPORT_FEEDBACK and packet.count == rtcp.NACK:
                 asked = rtcp.nacked(packet)
                 if asked is not None and asked[0] == self.outgoing["video"].parameters.local_ssrc:
@@ -238,6 +245,14 @@ class Terminal:
                     self.on_key_frame_wanted()
                 elif (bitrate := rtcp.estimated_bitrate(packet)) is not None:
                     self.on_bitrate(bitrate)
+
+    def _on_report(self, packet: rtcp.Packet) -> None:
+        for ssrc, last, delay in rtcp.answered_reports(packet):
+            outgoing = self._by_local_ssrc.get(ssrc)
+            round_trip = outgoing.round_trip(last, delay) if outgoing is not None else None
+            if round_trip is not None:
+                reception = self.incoming["video"].reception
+                reception.retry = min(LONGEST_RETRY, max(SHORTEST_RETRY, round_trip))
 
     def _on_sender_report(self, packet: rtcp.Packet) -> None:
         info = rtcp.sender_info(packet)

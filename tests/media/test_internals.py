@@ -6,6 +6,7 @@ import ast
 import importlib.metadata
 from pathlib import Path
 
+import pylibsrtp._binding
 import pytest
 from aiortc import RTCRtpSender
 
@@ -31,12 +32,19 @@ def test_a_missing_name_is_refused(monkeypatch):
         check_versions()
 
 
+def test_a_missing_name_of_libsrtp_is_refused(monkeypatch):
+    monkeypatch.delattr(pylibsrtp._binding, "ffi")
+    with pytest.raises(InternalsChanged, match="ffi"):
+        check_versions()
+
+
 def test_no_other_module_imports_aiortc_or_aioice():
     for path in sorted(MEDIA.glob("*.py")):
         if path.name == "aiortc_internals.py":
             continue
+        foreign = {"aiortc", "aioice"} if path.name == "srtp.py" else {"aiortc", "aioice", "pylibsrtp"}
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
-            assert not [name for name in names if name.split(".")[0] in {"aiortc", "aioice", "pylibsrtp"}], path.name
+            assert not [name for name in names if name.split(".")[0] in foreign], path.name

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from dataclasses import replace
 
 import pytest
 
 from server.media import rtcp, translator
+from server.media.reception import FIRST_RETRY, LONGEST_RETRY, SHORTEST_RETRY
 from server.media.streams import StreamParameters
 from server.media.translator import Terminal
 
@@ -88,6 +90,27 @@ async def test_a_loss_is_asked_for_upstream_and_answered_downstream(joined):
     assert [p[-1] for p in repeated] == [11, 12]
     assert [struct.unpack_from("!H", p, 20)[0] for p in repeated] == [sent[1][0], sent[3][0]]
     assert {RTP.unpack_from(p)[4] for p in repeated} == {221}
+
+
+async def test_a_second_loss_does_not_wait_for_the_first_to_be_asked_again(joined):
+    one, wire, _, _ = joined
+    for number in (10, 12, 14):
+        one.on_rtp(packet(100, number, 3000, bytes((0x80, number))))
+    assert [rtcp.nacked(asked) for asked in wire.asked(205, 1)] == [(101, [11]), (101, [13])]
+
+
+async def test_what_stays_missing_is_asked_for_again_after_a_round_trip(joined):
+    one, one_wire, other, _ = joined
+    assert one.incoming["video"].reception.retry == FIRST_RETRY
+    other.on_rtp(packet(200, 1, 1000, b"\x80\x01"))
+    other.on_rtcp(rtcp.sender_report(201, 0x1234_5678_9ABC_DEF0, 1000, 1, 1))
+    assert len(one_wire.asked(200, 0)) == 1
+    answered = rtcp.ReceptionReport(120, 0, 0, 0, 0, 0x5678_9ABC, 0)
+    await asyncio.sleep(0.1)
+    one.on_rtcp(rtcp.receiver_report(101, [answered]))
+    assert 0.1 <= one.incoming["video"].reception.retry < LONGEST_RETRY
+    one.on_rtcp(rtcp.receiver_report(101, [replace(answered, delay_since_sender_report=0x10000)]))
+    assert one.incoming["video"].reception.retry == SHORTEST_RETRY
 
 
 async def test_a_packet_that_came_twice_goes_once(joined):
