@@ -368,7 +368,7 @@ async def _listen(desk: Desk) -> None:
     following = asyncio.create_task(_follow(desk, reported), name="leg events")
     try:
         async for event in desk.media.events():
-            await calling.lost_first(desk, event)
+            await calling.tell_page_first(desk, event)
             await reported.put(event)
     finally:
         following.cancel()

@@ -114,6 +114,17 @@ class Offer(Body):
     """Of the page's second connection (server.ports.SIDE)."""
 
 
+class Received(Body):
+    """The page's answer to the server's offer of a connection over which it receives (``receive``)."""
+
+    type: Literal["received"]
+    call: str = Field(max_length=64)
+    number: int = Field(ge=1, le=1_000_000_000)
+    """Of the offer that it answers."""
+    sdp: str = Field(max_length=SDP_BYTES)
+    side: bool = False
+
+
 class CandidateInit(BaseModel):
     """RTCIceCandidateInit; browsers add members of their own."""
 
@@ -127,6 +138,8 @@ class Candidate(Body):
     type: Literal["candidate"]
     call: str = Field(max_length=64)
     candidate: CandidateInit | None
+    receiving: int = Field(0, ge=0, le=1_000_000_000)
+    """Number of the server's offer whose connection it is for; 0: the one that the page offered."""
     side: bool = False
 
 
@@ -150,5 +163,5 @@ class Ping(Body):
     type: Literal["ping"]
 
 
-Message = Annotated[Offer | Candidate | Chat | Camera | Ping, Field(discriminator="type")]
-MESSAGE: TypeAdapter[Offer | Candidate | Chat | Camera | Ping] = TypeAdapter(Message)
+Message = Offer | Received | Candidate | Chat | Camera | Ping
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

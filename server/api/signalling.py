@@ -17,9 +17,9 @@ from pydantic_core import to_json
 from server.api import errors
 from server.api.context import DESK, Context
 from server.api.errors import ApiError
-from server.api.models import MESSAGE, Camera, Candidate, Chat, Offer, Ping
+from server.api.models import MESSAGE, Camera, Candidate, Chat, Message, Offer, Ping, Received
 from server.consultation import applying, calling, interpreting, operating, talking, views, watching
-from server.consultation.desk import Desk, offer_topic
+from server.consultation.desk import Desk, offer_topic, receive_topic
 from server.ports import INTERPRETED, SIDE, Leg
 from server.proofing import Session
 
@@ -30,11 +30,12 @@ HEARTBEAT_SECONDS = 10.0
 """A page that does not answer a ping within half of this is gone: its place is kept, its slot is not."""
 RATE_MESSAGES, RATE_SECONDS = 30, 10.0
 CANDIDATES = 200
-"""Candidates of one page: a browser with many interfaces sends some dozens a call."""
+"""Candidates of one page after an offer or an answer of it: a browser with many interfaces sends some dozens."""
 QUEUE_REFRESH_SECONDS = 15.0
 """Waits change with time alone, so a waiting page is told again this often."""
 
-Message = Offer | Candidate | Chat | Camera | Ping
+Negotiation = Offer | Received | Candidate
+"""What concerns the media; it is done in its order."""
 
 
 class Page:
@@ -172,7 +173,7 @@ async def _serve(
     left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     pushing: asyncio.Task[None] | None = None
     asking: asyncio.Task[None] | None = None
-    waiting: asyncio.Queue[Offer | Candidate | None] = asyncio.Queue(CANDIDATES + 1)
+    waiting: asyncio.Queue[Negotiation | None] = asyncio.Queue(CANDIDATES + 1)
 
     async def act(message: Message) -> None:
         await _act_or_say_why(context, leg, page, message, current, asked)
@@ -180,10 +181,11 @@ async def _serve(
     carrying = asyncio.create_task(_carry(act, waiting))
     bus = context.desk.bus
     try:
-        async with bus.subscribe(*topics) as changes, bus.subscribe(asked) as asks:
+        offers = {asked, *(receive_topic(asked, one) for one in (leg, SIDE[leg]))}
+        async with bus.subscribe(*topics) as changes, bus.subscribe(*offers) as asks:
             await opened(page)
             pushing = asyncio.create_task(_push(page, changes, left))
-            asking = asyncio.create_task(_ask_offers(page, context.desk, asks))
+            asking = asyncio.create_task(_tell_offers(page, context.desk, asks))
             await _read(socket, page, act, waiting)
     finally:
         pages.discard(page)
@@ -222,15 +224,23 @@ async def _push(page: Page, changes: AsyncIterator[str], left: asyncio.Future[No
         pending.cancel()
 
 
-async def _ask_offers(page: Page, desk: Desk, asks: AsyncIterator[str]) -> None:
-    """Tell the page to offer again when its media process is gone. Beside the snapshots: it does not wait for one."""
+async def _tell_offers(page: Page, desk: Desk, asks: AsyncIterator[str]) -> None:
+    """Tell the page to offer again when its media process is gone, and hand it the offers of the media engine.
+
+    Beside the snapshots: it does not wait for one. A page that is not there hears of neither, and misses nothing: it
+    offers anew when it comes back, which replaces both of its connections.
+    """
     async for topic in asks:
         call = desk.presence.lost.get(topic)
+        offer = desk.presence.receive.get(topic)
         if call is not None:
             await page.send({"type": "offer_again", "call": call})
+        elif offer is not None:
+            named = {"call": offer.call, "number": offer.number, "side": offer.leg in SIDE.values()}
+            await page.send({"type": "receive", **named, "sdp": offer.sdp})
 
 
-async def _carry(act: Callable[[Message], Awaitable[None]], waiting: asyncio.Queue[Offer | Candidate | None]) -> None:
+async def _carry(act: Callable[[Message], Awaitable[None]], waiting: asyncio.Queue[Negotiation | None]) -> None:
     """What concerns the media, in its order: an offer may wait for a media process, and a word of the chat may not."""
     while (message := await waiting.get()) is not None:
         await act(message)
@@ -240,7 +250,7 @@ async def _read(
     socket: web.WebSocketResponse,
     page: Page,
     act: Callable[[Message], Awaitable[None]],
-    waiting: asyncio.Queue[Offer | Candidate | None],
+    waiting: asyncio.Queue[Negotiation | None],
 ) -> None:
     recent: deque[float] = deque(maxlen=RATE_MESSAGES)
     candidates = 0
@@ -264,9 +274,9 @@ async def _read(
                 await page.send(_error("too_many_messages", "Too many messages at once.", re=parsed.type))
                 continue
             recent.append(now)
-            if isinstance(parsed, Offer):
+            if isinstance(parsed, Offer | Received):
                 candidates = 0
-        if isinstance(parsed, Offer | Candidate):
+        if isinstance(parsed, Negotiation):
             await waiting.put(parsed)
         else:
             await act(parsed)
@@ -296,21 +306,21 @@ async def _act_or_say_why(
         await page.send(_error(known[1], known[2], re=message.type, details=dict(known[3])))
 
 
-def _seat(leg: Leg, message: Offer | Candidate) -> Leg:
+def _seat(leg: Leg, message: Negotiation) -> Leg:
     """Which of the page's connections it is about."""
     return SIDE[leg] if message.side else leg
 
 
 async def _add_candidate(desk: Desk, leg: Leg, message: Candidate) -> None:
     if message.candidate is not None and message.candidate.candidate:
-        await calling.add_candidate(desk, leg, message.call, message.candidate.model_dump())
+        await calling.add_candidate(desk, leg, message.call, message.candidate.model_dump(), message.receiving)
 
 
 async def _act(context: Context, leg: Leg, page: Page, message: Message, session: Session | None) -> None:
     desk = context.desk
     if session is None:
         raise ApiError(409, "no_case", "You have no citizen at the moment.")
-    if leg is Leg.INTERPRETER and not isinstance(message, Offer | Candidate):
+    if leg is Leg.INTERPRETER and not isinstance(message, Negotiation):
         raise ApiError(403, "role_not_allowed", "An interpreter speaks in the call, and does nothing else.")
     match message:
         case Offer():
@@ -318,12 +328,13 @@ async def _act(context: Context, leg: Leg, page: Page, message: Message, session
             answering = interpreting.answer if seat in INTERPRETED else calling.answer
             sdp = await answering(desk, session, seat, message.call, message.sdp)
             await page.send({"type": "answer", "call": message.call, "attempt": message.attempt, "sdp": sdp})
+        case Received():
+            seat = _seat(leg, message)
+            await calling.require_part(desk, session, seat, message.call)
+            await calling.accept(desk, seat, message.call, message.number, message.sdp)
         case Candidate():
             seat = _seat(leg, message)
-            if seat in INTERPRETED:
-                await interpreting.require_admitted(desk, session, message.call)
-            else:
-                calling.require_call(session, message.call)
+            await calling.require_part(desk, session, seat, message.call)
             await _add_candidate(desk, seat, message)
         case Camera():
             if leg is Leg.APPLICANT:

@@ -9,7 +9,7 @@ from typing import Any
 
 from server.consultation import interpreting, watching
 from server.consultation.desk import Change, Desk, change, offer_topic, session_of
-from server.ports import ENDS, PAIR, Leg, LegEvent, Timer
+from server.ports import ENDS, INTERPRETED, PAIR, Leg, LegEvent, MediaError, Timer
 from server.proofing import CALL_ROLES, HELD, Availability, DomainError, Move, Operator, Session, State
 
 MATCH_PRIORITY_LOST = 1
@@ -67,9 +67,26 @@ def offered(desk: Desk, call: str, leg: Leg, topic: str) -> bool:
     return desk.presence.offered.get((call, leg)) == topic
 
 
-async def add_candidate(desk: Desk, leg: Leg, call: str, candidate: Mapping[str, Any]) -> None:
-    """Of a page that may: ``offered``, or ``require_call``. Raises MediaError."""
-    await desk.media.add_candidate(call, leg, candidate)
+async def add_candidate(desk: Desk, leg: Leg, call: str, candidate: Mapping[str, Any], receiving: int = 0) -> None:
+    """Of a page that may: ``offered``, or ``require_part``. Raises MediaError."""
+    await desk.media.add_candidate(call, leg, candidate, receiving)
+
+
+async def accept(desk: Desk, leg: Leg, call: str, number: int, sdp: str) -> None:
+    """Take the answer to an offer to receive, of a page that may (``require_part``). Raises MediaError."""
+    try:
+        await desk.media.accept(call, leg, number, sdp)
+    except MediaError as error:
+        if error.code != "media_superseded":  # a newer offer is on its way to the page, or was its own: nobody's fault
+            raise
+
+
+async def require_part(desk: Desk, session: Session, leg: Leg, call: str) -> None:
+    """That the page of this connection may have it now. Raises DomainError call_unknown, interpreter_not_admitted."""
+    if leg in INTERPRETED:
+        await interpreting.require_admitted(desk, session, call)
+    else:
+        require_call(session, call)
 
 
 def require_call(session: Session, call: str) -> None:
@@ -78,13 +95,15 @@ def require_call(session: Session, call: str) -> None:
         raise DomainError("call_unknown", "That call is not, or no longer, going on.")
 
 
-async def lost_first(desk: Desk, event: LegEvent) -> None:
+async def tell_page_first(desk: Desk, event: LegEvent) -> None:
     """What cannot wait for a row to be written: the page of a lost end is asked for a new offer, and so is that of one
-    that has to speak another codec.
+    that has to speak another codec; a page that is to receive over another connection gets the engine's offer.
 
-    It makes all its connections anew then, so it is asked for those alone that are an end's first.
+    A page that offers again makes all its connections anew, so it is asked for those alone that are an end's first.
     """
-    if event.kind in ("lost", "offer_again") and event.leg in ENDS:
+    if event.kind == "receive":
+        await desk.offer_to_receive(event)
+    elif event.kind in ("lost", "offer_again") and event.leg in ENDS:
         await desk.ask_offer(event.call, event.leg)
 
 
@@ -92,10 +111,11 @@ async def leg_changed(desk: Desk, event: LegEvent) -> Session | None:
     """The media engine says that an end was connected or lost. The session, unless its call is over, or nothing
     changed.
 
-    ``lost`` is no fault of that end: its media process is gone, and its page is asked for a new offer (``lost_first``).
+    ``lost`` is no fault of that end: its media process is gone, and its page is asked for a new offer by
+    ``tell_page_first``.
     """
     session_id = desk.presence.calls.get(event.call)
-    if session_id is None or event.kind == "offer_again":
+    if session_id is None or event.kind in ("offer_again", "receive"):
         return None
     if event.leg not in PAIR:
         await interpreting.leg_changed(desk, session_id, event)
@@ -205,8 +225,7 @@ async def end_call(desk: Desk, session: Session) -> None:
         await watching.forget(desk, session.id)
         await interpreting.call_over(desk, session)
         for leg in Leg:
-            topic = desk.presence.offered.pop((session.call_id, leg), "")
-            desk.presence.lost.pop(topic, None)
+            desk.forget_offers(session.call_id, leg)
         await _seal_recording(desk, session, session.call_id)
         await desk.media.close(session.call_id)
 

@@ -18,6 +18,7 @@ import structlog
 from server.adjudication import DEFAULT_POLICY, Policy
 from server.audit import SYSTEM, Event
 from server.ports import (
+    ENDS,
     PAIR,
     Bus,
     Checker,
@@ -25,6 +26,7 @@ from server.ports import (
     Conflict,
     Issuer,
     Leg,
+    LegEvent,
     Matcher,
     Media,
     Recordings,
@@ -78,6 +80,11 @@ def offer_topic(leg: Leg, who: str) -> str:
     return f"offer:{leg}:{who}"
 
 
+def receive_topic(page: str, leg: Leg) -> str:
+    """The topic on which a page (by its ``offer_topic``) hears of offers to receive over one of its connections."""
+    return f"receive:{leg}:{page}"
+
+
 @dataclass(slots=True)
 class Presence:
     """Which pages and media legs are connected to this process. Rebuilt from nothing after a restart."""
@@ -101,6 +108,8 @@ class Presence:
     """End of a call -> the topic on which its page, which offered here, hears that it shall do so again."""
     lost: dict[str, str] = field(default_factory=dict)
     """That topic -> the call to offer again for."""
+    receive: dict[str, LegEvent] = field(default_factory=dict)
+    """``receive_topic`` -> the newest offer of the media engine to receive over that connection."""
 
     def both(self, call: str | None) -> bool:
         return call is not None and self.legs.get(call, set()) >= set(PAIR)
@@ -159,6 +168,21 @@ class Desk:
         if topic is not None:
             self.presence.lost[topic] = call
             await self.bus.publish(topic)
+
+    async def offer_to_receive(self, event: LegEvent) -> None:
+        """Hand an offer of the media engine to the page of that connection; nothing where none offered here."""
+        page = self.presence.offered.get((event.call, event.leg))
+        if page is not None:
+            topic = receive_topic(page, event.leg)
+            self.presence.receive[topic] = event
+            await self.bus.publish(topic)
+
+    def forget_offers(self, call: str, leg: Leg) -> None:
+        """A connection is over: nothing more is told of it, and its page may not say anything of it unasked."""
+        page = self.presence.offered.pop((call, leg), "")
+        if leg in ENDS:
+            self.presence.lost.pop(page, None)
+        self.presence.receive.pop(receive_topic(page, leg), None)
 
     async def tell(self, session: Session, *, queue: bool = False) -> None:
         """Let the pages that show this session read it again."""

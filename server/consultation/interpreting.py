@@ -155,15 +155,16 @@ async def answer(desk: Desk, session: Session, leg: Leg, call: str, sdp: str) ->
 
     Raises DomainError call_unknown, interpreter_not_admitted; MediaError.
     """
-    await require_admitted(desk, session, call)
+    one = await require_admitted(desk, session, call)
     desk.presence.calls[call] = session.id
+    desk.presence.offered[call, leg] = _topic(session, one, leg)  # the engine may have an offer before its answer
     made = await desk.media.answer(call, leg, sdp)
     try:
-        one = await require_admitted(desk, session, call)
+        await require_admitted(desk, session, call)
     except DomainError:  # her part ended meanwhile
+        desk.forget_offers(call, leg)
         await desk.media.hang_up(call, leg)
         raise
-    desk.presence.offered[call, leg] = _topic(session, one, leg)
     return made
 
 
@@ -208,9 +209,8 @@ async def leg_changed(desk: Desk, session_id: str, event: LegEvent) -> None:
 
 async def _hang_up(desk: Desk, one: Interpreter) -> None:
     desk.presence.legs.get(one.call_id, set()).discard(Leg.INTERPRETER)
-    desk.presence.lost.pop(offer_topic(Leg.INTERPRETER, one.id), None)
     for leg in INTERPRETED:
-        desk.presence.offered.pop((one.call_id, leg), None)
+        desk.forget_offers(one.call_id, leg)
         await desk.media.hang_up(one.call_id, leg)
     session = await desk.store.session(one.session_id)
     if session is not None:

@@ -444,3 +444,75 @@ async def test_a_shed_picture_is_not_sent_and_comes_back(page: Page, stub: Citiz
     assert sent > 3
     assert shed == 0
     assert again > 3
+
+
+RECEIVED_APART = """async () => {
+  const { Call } = await import("/shared/call.js");
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+  let far, near;
+  let number = 0;
+  const statuses = [];
+  const offers = [];
+  const offer = async () => {
+    near = new RTCPeerConnection();
+    for (const track of stream.getTracks()) near.addTrack(track, stream);
+    const gathered = new Promise((resolve) => (near.onicecandidate = ({ candidate }) => candidate ?? resolve()));
+    await near.setLocalDescription();
+    await gathered;
+    call.heard({ type: "receive", call: "c", number: ++number, sdp: near.localDescription.sdp, side: true });
+    call.heard({ type: "receive", call: "c", number, sdp: near.localDescription.sdp, side: false });
+  };
+  const answers = {
+    candidate: ({ candidate, receiving }) => candidate && (receiving ? near : far).addIceCandidate(candidate),
+    offer: async ({ sdp, attempt }) => {
+      offers.push(attempt);
+      far?.close();
+      far = new RTCPeerConnection();
+      far.onicecandidate = ({ candidate }) => candidate && call.peer.addIceCandidate(candidate);
+      await far.setRemoteDescription({ type: "offer", sdp });
+      await far.setLocalDescription();
+      call.heard({ type: "answer", call: "c", attempt, sdp: far.localDescription.sdp });
+      await offer();
+    },
+    received: ({ sdp }) => near.setRemoteDescription({ type: "answer", sdp }),
+  };
+  const socket = { send: (message) => void answers[message.type](message), prove: () => {} };
+  const call = new Call({ id: "c", stream, socket });
+  call.otherConnected = true;
+  call.addEventListener("status", ({ detail }) => statuses.push(detail));
+  const video = document.createElement("video");
+  video.muted = true;
+  const seen = async () => {
+    video.srcObject = (await new Promise((resolve) => call.addEventListener("remote", resolve, { once: true }))).detail;
+    await video.play();
+    await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+  };
+  void call.start();
+  await seen();
+  const first = near;
+  void offer();
+  await seen();
+  first.close();
+  const kept = [statuses.at(-1), offers.length, call.receiving.former];
+  const { detail } = await new Promise((resolve) => call.addEventListener("quality", resolve, { once: true }));
+  const { up, down } = detail.figures;
+  near.close();
+  await seen();
+  const again = [statuses.slice(-2), offers.length];
+  call.stop();
+  far.close();
+  near.close();
+  return { kept, up: up.framesPerSecond, down: down.framesPerSecond, again, open: call.receiving.state };
+}"""
+
+
+async def test_what_comes_over_a_connection_of_its_own_is_shown_counted_and_made_anew(
+    page: Page, stub: CitizenStub
+) -> None:
+    stub.session = None
+    await page.goto(PAGE)
+    found = await page.evaluate(RECEIVED_APART)
+    assert found["kept"] == ["connected", 1, None], "a later offer takes the earlier one's place without a word"
+    assert found["up"] > 3 and found["down"] > 3
+    assert found["again"] == [["reconnecting", "connected"], 2]
+    assert found["open"] == "none"

@@ -233,7 +233,7 @@ export class Journey extends EventTarget {
     if (message.type === "state") {
       this.#take(message.session);
       this.#changed();
-    } else if (message.type === "answer" || message.type === "offer_again") {
+    } else if (["answer", "offer_again", "receive"].includes(message.type)) {
       this.dispatchEvent(new CustomEvent("media", { detail: message }));
     } else if (message.type === "error") {
       this.dispatchEvent(new CustomEvent("refused", { detail: message.code }));

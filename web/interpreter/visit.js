@@ -176,7 +176,7 @@ export class Visit extends EventTarget {
   /** @param {any} message */
   #heard(message) {
     if (message.type === "state") this.#take(message);
-    else if (message.type === "answer" || message.type === "offer_again") {
+    else if (["answer", "offer_again", "receive"].includes(message.type)) {
       this.dispatchEvent(new CustomEvent("media", { detail: message }));
     }
   }

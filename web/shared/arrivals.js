@@ -3,7 +3,8 @@
  * picture that stands still look alike to a person, and the browser itself says so only after many seconds.
  *
  * Contract
- *   const end = watchArrivals(peer, {patience: () => 1200, doubt, silent, pictureDue: () => true, frozen});  end();
+ *   const end = watchArrivals(peer, {patience: () => 1200, doubt, silent, pictureDue: () => true, frozen, besides});  end();
+ *   besides()  a second connection whose media counts too, or null
  *   doubt()    nothing at all came for half the patience: see whether the server can be reached
  *   silent()   nothing at all came for the whole of it: neither media, nor reports of what was sent, nor ICE
  *   frozen()   the server is there, but nothing of the other end came for FROZEN_MS although pictureDue() says it should
@@ -30,10 +31,11 @@ function counted(report) {
 
 /**
  * @param {RTCPeerConnection} peer
- * @param {{patience: () => number, doubt: () => void, silent: () => void, pictureDue: () => boolean, frozen: () => void}} how
+ * @param {{patience: () => number, doubt: () => void, silent: () => void, pictureDue: () => boolean, frozen: () => void,
+ *   besides: () => RTCPeerConnection | null}} how
  * @returns {() => void} ends the watch
  */
-export function watchArrivals(peer, { patience, doubt, silent, pictureDue, frozen }) {
+export function watchArrivals(peer, { patience, doubt, silent, pictureDue, frozen, besides }) {
   const began = performance.now();
   let last = { everything: -1, media: -1 };
   let heard = began;
@@ -63,6 +65,8 @@ export function watchArrivals(peer, { patience, doubt, silent, pictureDue, froze
     if (looking) return;
     looking = true;
     const found = counted(await peer.getStats());
+    const second = await besides()?.getStats();
+    if (second) found.media += counted(second).media;
     looking = false;
     if (ended) return;
     if (found.everything !== last.everything) {

@@ -9,7 +9,7 @@
  *   call.start()                       makes a new RTCPeerConnection and sends its offer; call it again whenever the
  *                                      socket has opened again (an offer per reconnect)
  *   call.heard(message)                hand it the server's messages: `answer` (of another call or offer: ignored),
- *                                      `offer_again` (a new connection is made at once)
+ *                                      `offer_again` (a new connection is made at once), `receive` (shared/receiving.js)
  *   call.otherConnected = bool         whether the snapshot says that the other end is there, so that pictures are due
  *   call.setMuted(true), call.setCamera(false), await call.switchCamera(), call.stop()
  *   events: "remote" detail MediaStream; "status" detail "connecting" | "connected" | "reconnecting";
@@ -22,6 +22,8 @@
  */
 import { watchArrivals } from "./arrivals.js";
 import { cameras, openMedia } from "./camera.js";
+import { Quality } from "./quality.js";
+import { Receiving } from "./receiving.js";
 import { Shedding } from "./shedding.js";
 
 const STATISTICS_EVERY_MS = 2_000;
@@ -35,13 +37,12 @@ const QUICK_TRIES = 2;
 /** The server reports what arrives each 0.1 s while video is sent; without video each 0.5 to 1.5 s. */
 const SILENT_MS = 1_200;
 const SILENT_WITHOUT_VIDEO_MS = 3_000;
+/** Over a connection that carries nothing either way only ICE's own checks come, one each 2.5 s. */
+const SILENT_IDLE_MS = 8_000;
 /** Enough for 720p VP8 at 25 frames; above it more bits add nothing that the checks or an eye can use. */
 const VIDEO_BITS_PER_SECOND = 1_500_000;
 /** Every fourth picture, every second one and all are each a stream of their own. */
 const TEMPORAL_LAYERS = "L1T3";
-/** Below these a consultant cannot see a head turn, or words break up. */
-const POOR_FRAMES_PER_SECOND = 8;
-const POOR_LOSS = 0.08;
 
 /** Offers of this page, over all its calls: an answer names the one that it is for. */
 let attempts = 0;
@@ -82,11 +83,12 @@ export class Call extends EventTarget {
     /** Offers since it was last connected. */
     this.tries = 0;
     this.timers = { healing: 0, statistics: 0 };
-    /** @type {Record<string, {bytes: number, packets: number, lost: number, frames: number, at: number}>} */
-    this.before = {};
+    this.quality = new Quality();
     this.shedding = new Shedding();
-    /** One bad look of two seconds is no news: what is said changes when two looks in a row agree. */
-    this.looks = { last: "", said: "" };
+    this.receiving = this.#receive();
+    /** Nothing comes over this page's own connection: the server's engine has one for each direction. */
+    this.apart = false;
+    this.wasReceiving = false;
   }
 
   async start() {
@@ -104,6 +106,7 @@ export class Call extends EventTarget {
     this.tries += 1;
     const remote = new MediaStream();
     peer.ontrack = ({ track }) => {
+      this.receiving.close();
       remote.addTrack(track);
       this.dispatchEvent(new CustomEvent("remote", { detail: remote }));
     };
@@ -122,11 +125,24 @@ export class Call extends EventTarget {
     this.#startAgainIn(this.#patience());
   }
 
-  /** @param {{type: string, call?: string, attempt?: number, sdp?: string}} message */
+  #receive() {
+    const receiving = new Receiving(this);
+    receiving.addEventListener("remote", (event) => {
+      this.wasReceiving = true;
+      this.quality.forget("down", "voice");
+      this.dispatchEvent(new CustomEvent("remote", { detail: /** @type {CustomEvent} */ (event).detail }));
+    });
+    receiving.addEventListener("change", () => this.#sayConnected());
+    receiving.addEventListener("lost", () => void this.start());
+    return receiving;
+  }
+
+  /** @param {{type: string, call?: string, attempt?: number, number?: number, sdp?: string, side?: boolean}} message */
   heard(message) {
     if (message.call !== this.id) return;
     if (message.type === "offer_again") void this.start();
     else if (message.type === "answer") void this.#answered(message);
+    else if (message.type === "receive" && message.side === this.side && this.peer) void this.receiving.take(message);
   }
 
   /** @param {{attempt?: number, sdp?: string}} answer */
@@ -136,6 +152,7 @@ export class Call extends EventTarget {
     this.#dropFormer();
     try {
       await peer.setRemoteDescription({ type: "answer", sdp });
+      this.apart = peer.getTransceivers().every((one) => one.currentDirection === "sendonly");
     } catch (error) {
       if (this.peer === peer) throw error; // else it was stopped or started again meanwhile
     }
@@ -185,6 +202,7 @@ export class Call extends EventTarget {
     this.stopped = true;
     this.#setAside();
     this.#dropFormer();
+    this.receiving.close();
     /** @type {any} of Chromium alone */ (navigator).connection?.removeEventListener?.("change", this.networkChanged);
   }
 
@@ -226,7 +244,7 @@ export class Call extends EventTarget {
     if (peer.connectionState === "connected") {
       this.wasConnected = true;
       this.tries = 0;
-      this.#say("connected");
+      this.#sayConnected();
       this.#watch(peer);
       clearInterval(this.timers.statistics);
       this.timers.statistics = setInterval(() => this.#measure(peer), STATISTICS_EVERY_MS);
@@ -240,6 +258,13 @@ export class Call extends EventTarget {
     }
   }
 
+  /** It is when all is up that there is to be. */
+  #sayConnected() {
+    if (this.peer?.connectionState !== "connected") return;
+    const status = this.receiving.state !== "coming" ? "connected" : this.wasReceiving ? "reconnecting" : "connecting";
+    if (status !== this.status) this.#say(status);
+  }
+
   #patience() {
     return this.wasConnected && this.tries <= QUICK_TRIES ? RECONNECTING_MS : CONNECTING_MS;
   }
@@ -248,12 +273,18 @@ export class Call extends EventTarget {
   #watch(peer) {
     this.endWatch();
     this.endWatch = watchArrivals(peer, {
-      patience: () => (this.#sendsVideo() ? SILENT_MS : SILENT_WITHOUT_VIDEO_MS),
+      patience: () => this.#silence(),
       doubt: () => this.socket.prove(),
       silent: () => void this.start(),
       pictureDue: () => this.otherConnected,
       frozen: () => this.#frozen(),
+      besides: () => this.receiving.peer,
     });
+  }
+
+  #silence() {
+    if (this.#sendsVideo()) return SILENT_MS;
+    return this.side && this.apart ? SILENT_IDLE_MS : SILENT_WITHOUT_VIDEO_MS;
   }
 
   #sendsVideo() {
@@ -277,9 +308,10 @@ export class Call extends EventTarget {
     clearTimeout(this.timers.healing);
     clearInterval(this.timers.statistics);
     this.endWatch();
+    this.receiving.setAside();
     const peer = this.peer;
     this.peer = null;
-    this.before = {};
+    this.quality.forget("up", "down", "voice");
     if (!peer) return;
     peer.ontrack = peer.onicecandidate = peer.onconnectionstatechange = null;
     if (peer.connectionState === "connected" && !this.former) this.former = peer;
@@ -299,34 +331,13 @@ export class Call extends EventTarget {
 
   /** @param {RTCPeerConnection} peer */
   async #measure(peer) {
-    const report = await peer.getStats();
+    const items = [...(await peer.getStats()).values(), ...(await this.receiving.inbound())];
     if (this.peer !== peer) return;
-    const figures = { up: this.#none(), down: this.#none(), roundTripMs: /** @type {number | null} */ (null) };
-    let upLoss = 0;
-    let voice = { kilobits: 0 };
-    const line = { kilobits: /** @type {number | null} */ (null), audioLoss: 0, now: performance.now() };
-    for (const item of report.values()) {
-      if (item.type === "outbound-rtp" && item.kind === "video") {
-        figures.up = this.#flow("up", item, item.bytesSent, item.packetsSent, 0, item.framesEncoded);
-      } else if (item.type === "inbound-rtp" && item.kind === "video") {
-        const { bytesReceived, packetsReceived, packetsLost, framesDecoded } = item;
-        figures.down = this.#flow("down", item, bytesReceived, packetsReceived, packetsLost, framesDecoded);
-      } else if (item.type === "remote-inbound-rtp" && item.kind === "video") {
-        upLoss = item.fractionLost ?? 0;
-        if (item.roundTripTime !== undefined) figures.roundTripMs = Math.round(item.roundTripTime * 1000);
-      } else if (item.type === "inbound-rtp" && item.kind === "audio") {
-        voice = this.#flow("voice", item, item.bytesReceived, item.packetsReceived, item.packetsLost);
-      } else if (item.type === "remote-inbound-rtp" && item.kind === "audio") {
-        line.audioLoss = item.fractionLost ?? 0;
-      } else if (item.type === "candidate-pair" && item.nominated && item.availableOutgoingBitrate !== undefined) {
-        line.kilobits = item.availableOutgoingBitrate / 1000;
-      }
-    }
-    figures.up.lost = upLoss;
-    if (figures.down.kilobits > 0) this.triedFrozen = false;
-    if (this.cameraOn && !this.side) await this.#shedOrSend(line);
-    const code = this.shedding.shed ? "sound_only_up" : this.#settled(this.#judge(figures, voice.kilobits > 0));
-    this.dispatchEvent(new CustomEvent("quality", { detail: { code, figures } }));
+    const seen = this.quality.look(items);
+    if (seen.figures.down.kilobits > 0) this.triedFrozen = false;
+    if (this.cameraOn && !this.side) await this.#shedOrSend({ ...seen.line, now: performance.now() });
+    const code = this.shedding.shed ? "sound_only_up" : this.quality.judge(seen, this.cameraOn);
+    this.dispatchEvent(new CustomEvent("quality", { detail: { code, figures: seen.figures } }));
   }
 
   /** @param {{kilobits: number | null, audioLoss: number, now: number}} line */
@@ -338,42 +349,5 @@ export class Call extends EventTarget {
     if (!sender || !parameters || !encoding || (encoding.active ?? true) === video) return;
     encoding.active = video;
     await sender.setParameters(parameters);
-  }
-
-  /** @param {string} code */
-  #settled(code) {
-    if (!this.looks.said || code === this.looks.last) this.looks.said = code;
-    this.looks.last = code;
-    return this.looks.said;
-  }
-
-  #none() {
-    return { framesPerSecond: 0, width: 0, height: 0, kilobits: 0, lost: 0 };
-  }
-
-  /** What came since the last look. @param {string} way @param {any} item @param {number} bytes @param {number} packets
-   * @param {number} lost @param {number} frames */
-  #flow(way, item, bytes = 0, packets = 0, lost = 0, frames = 0) {
-    const before = this.before[way] ?? { bytes: 0, packets: 0, lost: 0, frames: 0, at: item.timestamp - 1000 };
-    this.before[way] = { bytes, packets, lost, frames, at: item.timestamp };
-    const seconds = Math.max(0.001, (item.timestamp - before.at) / 1000);
-    const missing = Math.max(0, lost - before.lost);
-    return {
-      framesPerSecond: Math.round((frames - before.frames) / seconds),
-      width: item.frameWidth ?? 0,
-      height: item.frameHeight ?? 0,
-      kilobits: Math.round(((bytes - before.bytes) * 8) / seconds / 1000),
-      lost: missing / Math.max(1, packets - before.packets + missing),
-    };
-  }
-
-  /** @param {{up: {framesPerSecond: number, lost: number}, down: {framesPerSecond: number, lost: number}}} figures
-   * @param {boolean} heard */
-  #judge({ up, down }, heard) {
-    if (down.framesPerSecond === 0) return heard ? "sound_only_down" : "no_picture";
-    const poor = (/** @type {{framesPerSecond: number, lost: number}} */ flow) =>
-      flow.framesPerSecond < POOR_FRAMES_PER_SECOND || flow.lost > POOR_LOSS;
-    if (this.cameraOn && poor(up)) return "poor_up";
-    return poor(down) ? "poor_down" : "good";
   }
 }
