@@ -194,6 +194,21 @@ async def join(session: aiohttp.ClientSession, origin: str, call: str, leg: str,
     return browser
 
 
+async def receive(session: aiohttp.ClientSession, origin: str, call: str, leg: str) -> SyntheticBrowser:
+    """The second connection of a browser: the server offers it, and sends what the other end sends."""
+    browser = SyntheticBrowser([], send=False)
+    async with session.post(f"{origin}/receive?call={call}&leg={leg}") as response:
+        offered = await response.json()
+    await browser.pc.setRemoteDescription(RTCSessionDescription(sdp=offered["sdp"], type="offer"))
+    browser.take_over()
+    await browser.pc.setLocalDescription(await browser.pc.createAnswer())
+    address = f"{origin}/accept?call={call}&leg={leg}&number={offered['number']}"
+    async with session.post(address, data=browser.pc.localDescription.sdp) as response:
+        response.raise_for_status()
+    await asyncio.wait_for(browser.ready.wait(), 30)
+    return browser
+
+
 def cpu_seconds(pids: list[int]) -> float:
     """User and system time of processes and their children."""
     total = 0.0
@@ -270,6 +285,12 @@ async def main(options: argparse.Namespace) -> None:
             for call in range(options.calls)
             for leg in ("applicant", "operator")
         ]
+        if "a=recvonly" in browsers[0].pc.remoteDescription.sdp:
+            browsers += [
+                await receive(session, options.origin, f"{os.getpid()}-{call}", leg)
+                for call in range(options.calls)
+                for leg in ("applicant", "operator")
+            ]
         setup = (cpu_seconds(options.pids) - before) / options.calls
         result = await drive(browsers, options.pids, options.calls, options.warm, options.seconds)
         print(json.dumps({**result, "setup_cpu_ms": round(1000 * setup, 1)}), flush=True)

@@ -1,7 +1,8 @@
 """A media server alone, for the bench: an engine of the product, or aiortc's MediaRelay as the baseline.
 
 ``python -m bench.media_server --engine embedded|janus|relay``; prints {"origin", "pids"} (whose CPU time counts);
-POST /offer?call=&leg= takes an offer, POST /close?call= ends a call.
+POST /offer?call=&leg= takes an offer, POST /receive?call=&leg= waits for what the server offers to that leg, POST
+/accept?call=&leg=&number= takes the answer to it, POST /close?call= ends a call.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +28,7 @@ from server.media.embedded import EmbeddedMedia
 from server.media.janus import JanusMedia
 from server.media.janus_client import JanusUnavailable
 from server.media.janus_configuration import JanusConfiguration
-from server.ports import Leg, Media, MediaError, RecordingPlan
+from server.ports import Leg, LegEvent, Media, MediaError, RecordingPlan
 
 
 class RelayCalls:
@@ -74,6 +76,26 @@ class EngineCalls:
         self._rate = rate
         self._folder = folder
         self._lookers: dict[str, asyncio.Task[None]] = {}
+        self._offers: dict[tuple[str, str], asyncio.Future[LegEvent]] = {}
+        self._listening = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        async for event in self._media.events():
+            if event.kind == "receive":
+                offer = self._offer(event.call, event.leg)
+                if offer.done():
+                    del self._offers[event.call, event.leg]
+                self._offer(event.call, event.leg).set_result(event)
+
+    def _offer(self, call: str, leg: str) -> asyncio.Future[LegEvent]:
+        return self._offers.setdefault((call, leg), asyncio.get_running_loop().create_future())
+
+    async def receive(self, call: str, leg: str) -> LegEvent:
+        """The newest offer of a connection to receive over; waits for the first."""
+        return await self._offer(call, leg)
+
+    async def accept(self, call: str, leg: str, number: int, sdp: str) -> None:
+        await self._media.accept(call, Leg(leg), number, sdp)
 
     async def answer(self, call: str, leg: str, sdp: str) -> str:
         if self._rate and call not in self._lookers:
@@ -85,6 +107,8 @@ class EngineCalls:
     async def close(self, call: str) -> None:
         if (task := self._lookers.pop(call, None)) is not None:
             task.cancel()
+        for leg in Leg:
+            self._offers.pop((call, leg), None)
         await self._media.close(call)
 
 
@@ -92,12 +116,25 @@ async def serve(calls: RelayCalls | EngineCalls, options: argparse.Namespace, pi
     async def offer(request: web.Request) -> web.Response:
         return web.Response(text=await calls.answer(request.query["call"], request.query["leg"], await request.text()))
 
+    async def receive(request: web.Request) -> web.Response:
+        assert isinstance(calls, EngineCalls)
+        event = await calls.receive(request.query["call"], request.query["leg"])
+        return web.json_response({"sdp": event.sdp, "number": event.number})
+
+    async def accept(request: web.Request) -> web.Response:
+        assert isinstance(calls, EngineCalls)
+        asked = request.query
+        await calls.accept(asked["call"], asked["leg"], int(asked["number"]), await request.text())
+        return web.Response()
+
     async def closed(request: web.Request) -> web.Response:
         await calls.close(request.query["call"])
         return web.Response()
 
     app = web.Application()
     app.router.add_post("/offer", offer)
+    app.router.add_post("/receive", receive)
+    app.router.add_post("/accept", accept)
     app.router.add_post("/close", closed)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -106,6 +143,12 @@ async def serve(calls: RelayCalls | EngineCalls, options: argparse.Namespace, pi
     origin = f"http://{options.address}:{runner.addresses[0][1]}"
     print(json.dumps({"origin": origin, "pids": pids}), flush=True)
     await asyncio.Event().wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -117,11 +160,13 @@ async def main(options: argparse.Namespace) -> None:
         await serve(RelayCalls(), options, [os.getpid()])
     else:
         with tempfile.TemporaryDirectory() as folder:
-            JanusConfiguration(options.address, "bench", api_port=options.janus_port).write(Path(folder))
+            port = free_port()
+            configuration = JanusConfiguration(options.address, "bench", api_port=port)
+            configuration.write(Path(folder))
             process = await asyncio.create_subprocess_exec(
                 "janus", "-F", folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
             )
-            janus = JanusMedia(f"ws://127.0.0.1:{options.janus_port}", "bench", addresses=[options.address])
+            janus = JanusMedia(f"ws://127.0.0.1:{port}", "bench", configuration.admin_key)
             async with asyncio.timeout(15):
                 while True:
                     try:
@@ -131,7 +176,9 @@ async def main(options: argparse.Namespace) -> None:
                     else:
                         break
             try:
-                await serve(EngineCalls(janus, options.look, options.record), options, [process.pid])
+                # a recording's cost is this process's, whose child Janus is; relaying is Janus's alone
+                counted = os.getpid() if options.look or options.record else process.pid
+                await serve(EngineCalls(janus, options.look, options.record), options, [counted])
             finally:
                 await janus.aclose()
                 process.terminate()
@@ -142,7 +189,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=("embedded", "janus", "relay"), default="embedded")
     parser.add_argument("--address", default="127.0.0.1")
-    parser.add_argument("--janus-port", type=int, default=18188)
     parser.add_argument("--look", type=float, default=0.0, help="frames a second to take of each call")
     parser.add_argument("--record", default="", help="folder to record each call in")
     chosen = parser.parse_args()

@@ -219,17 +219,22 @@ async def open_media(settings: Settings) -> Media:
 
     An engine is imported only where it is used: aiortc is not needed in this process while others carry the calls.
     """
-    addresses = settings.media_addresses or None
     if settings.media == "janus":
+        from server.media.forwarded import ForwardTo
         from server.media.janus import JanusMedia
 
-        secret = settings.janus_secret.get_secret_value()
-        janus = JanusMedia(settings.janus_url, secret, addresses=addresses, max_calls=settings.media_max_calls)
+        janus = JanusMedia(
+            settings.janus_url,
+            settings.janus_secret.get_secret_value(),
+            settings.janus_admin_key.get_secret_value(),
+            forward=ForwardTo(settings.janus_forward_address, settings.janus_forward_host, settings.janus_forward_port),
+            max_calls=settings.media_max_calls,
+        )
         await janus.start()
         return janus
     loopback = settings.media_loopback
     options: dict[str, Any] = {
-        "addresses": addresses,
+        "addresses": settings.media_addresses or None,
         "ports": settings.port_range,
         "announced": settings.media_announced or None,
         "loopback": settings.profile is Profile.DEMO if loopback is None else loopback,

@@ -84,6 +84,16 @@ class Settings(BaseSettings):
     )
     janus_url: str = Field("", description="WebSocket API of Janus, e.g. ws://127.0.0.1:8188; for BETPE_MEDIA=janus.")
     janus_secret: SecretStr = Field(SecretStr(""), description="API secret of that Janus.")
+    janus_admin_key: SecretStr = Field(
+        SecretStr(""), description="Its admin_key, without which no room is made and nothing forwarded."
+    )
+    janus_forward_address: str = Field(
+        "127.0.0.1", description="Local address at which Janus's media for looking and recording arrives (SRTP)."
+    )
+    janus_forward_host: str = Field(
+        "", description="Name or address that Janus sends that to; default: janus_forward_address."
+    )
+    janus_forward_port: int = Field(0, ge=0, le=65535, description="UDP port for it; 0: any free one.")
     media_addresses: CommaList = Field((), description="Addresses that media listens on; default: all of the host.")
     media_loopback: bool | None = Field(None, description="Offer 127.0.0.1 too; default: only in profile demo.")
     media_announced: str = Field("", description="Address announced instead of the host's own (behind NAT, container).")
@@ -124,8 +134,9 @@ class Settings(BaseSettings):
             raise ValueError("turn_urls needs turn_secret")
         if self.turn_only and not self.turn_urls:
             raise ValueError("turn_only needs turn_urls")
-        if self.media == "janus" and not (self.janus_url and self.janus_secret.get_secret_value()):
-            raise ValueError("media=janus needs janus_url and janus_secret")
+        secrets = (self.janus_secret, self.janus_admin_key)
+        if self.media == "janus" and not (self.janus_url and all(one.get_secret_value() for one in secrets)):
+            raise ValueError("media=janus needs janus_url, janus_secret and janus_admin_key")
         if self.ca_oid_arc and not re.fullmatch(r"[0-2](\.(0|[1-9]\d*)){1,40}", self.ca_oid_arc, re.ASCII):
             raise ValueError("ca_oid_arc must be an object identifier, as 1.3.6.1.4.1.99999")
         if self.media_ports:

@@ -158,10 +158,9 @@ class Peer:
         start_bitrate: int,
         on_ready: Callable[[dict[str, StreamParameters]], None],
         on_gone: Callable[[], None],
-        receive_only: bool = False,
         codec: str = VP8.name,
     ) -> None:
-        """``receive_only``: for a peer that offers (``offer``, ``accept``) and only listens. ``codec``: the video's."""
+        """``codec``: the video's."""
         self.datagrams = 0
         """Datagrams received, of any sort: what tells a silent browser."""
         self.on_rtp: Callable[[bytes], None] = _drop
@@ -169,7 +168,6 @@ class Peer:
         self._network = network
         self._start_bitrate = start_bitrate
         self._codec = codec
-        self._direction = "recvonly" if receive_only else "sendrecv"
         self._on_ready = on_ready
         self._on_gone = on_gone
         self._agreed: dict[str, StreamParameters] = {}
@@ -188,7 +186,7 @@ class Peer:
         self._connection.gather_candidates = self._gather  # type: ignore[method-assign]
 
     def _prepare(self, kind: str, codec: str) -> RTCRtpTransceiver:
-        transceiver = self._pc.addTransceiver(kind, direction=self._direction)
+        transceiver = self._pc.addTransceiver(kind, direction="sendrecv")
         _check_instance(transceiver)
         wanted = {f"{kind}/{codec}".lower(), "video/rtx"}
         capabilities = RTCRtpSender.getCapabilities(kind).codecs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import aiohttp
 KEEPALIVE = 20.0  # seconds; Janus ends a session after 60 s without a request
 ANSWERED = 10.0  # seconds that a request may take
 LARGEST_MESSAGE = 1 << 20
+UNREADABLE = (464, 465, 469)  # Janus's JSEP_UNKNOWN_TYPE, JSEP_INVALID_SDP, UNEXPECTED_ANSWER
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +24,14 @@ JanusEvent = Callable[[str, Mapping[str, Any]], None]
 
 class JanusUnavailable(ConnectionError):
     """Janus is not there, refuses, or does not answer in time."""
+
+
+class JanusRefused(Exception):
+    """Janus does not take an SDP, or the plugin does not do what it was asked for; ``code`` is its own number."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class JanusClient:
@@ -67,18 +77,26 @@ class JanusClient:
         return handle
 
     async def detach(self, handle: int) -> None:
-        """Let a handle go. Raises JanusUnavailable."""
-        self._handles.pop(handle, None)
-        await self._ask(janus="detach", handle_id=handle)
+        """Let a handle go, and its connection with it; 0 is none. Where Janus is gone, so is the handle."""
+        if self._handles.pop(handle, None) is not None and self.connected:
+            with contextlib.suppress(JanusUnavailable):
+                await self._ask(janus="detach", handle_id=handle)
 
-    async def message(self, handle: int, body: Mapping[str, Any], offer: str | None = None) -> str | None:
-        """Send a message to the plugin; with an offer, the SDP answer. Raises JanusUnavailable."""
+    async def message(
+        self, handle: int, body: Mapping[str, Any], *, offer: str | None = None, answer: str | None = None
+    ) -> tuple[Mapping[str, Any], str]:
+        """Send a message to the plugin, with an SDP or without: what it replies, and its SDP ("" where it has none).
+
+        Raises JanusUnavailable, JanusRefused.
+        """
         request: dict[str, Any] = {"janus": "message", "handle_id": handle, "body": dict(body)}
-        if offer is not None:
-            request["jsep"] = {"type": "offer", "sdp": offer}
-        reply = await self._ask(past_ack=offer is not None, **request)
-        jsep = reply.get("jsep")
-        return str(jsep["sdp"]) if jsep else None
+        if offer is not None or answer is not None:
+            request["jsep"] = {"type": "answer" if offer is None else "offer", "sdp": offer or answer}
+        reply = await self._ask(past_ack=True, **request)
+        data = reply.get("plugindata", {}).get("data", {})
+        if "error_code" in data:
+            raise JanusRefused(int(data["error_code"]), str(data.get("error")))
+        return data, str(reply.get("jsep", {}).get("sdp", ""))
 
     async def trickle(self, handle: int, candidate: Mapping[str, Any]) -> None:
         """Raises JanusUnavailable."""
@@ -101,6 +119,8 @@ class JanusClient:
         finally:
             del self._waiting[transaction]
         if reply["janus"] == "error":
+            if reply["error"].get("code") in UNREADABLE:
+                raise JanusRefused(reply["error"]["code"], str(reply["error"].get("reason")))
             raise JanusUnavailable(f"Janus refuses: {reply['error'].get('reason')}")
         return reply
 

@@ -16,6 +16,8 @@ Transform = Callable[[bytes], bytes | None]
 
 LARGEST: Final = 1500
 """Bytes of a datagram, as in pylibsrtp: what an Ethernet carries."""
+KEY: Final = 16 + 14
+"""Bytes of a master key and its salt, RFC 3711 section 8.2."""
 _LONGER: Final = 148
 """Bytes that protecting may add, as in pylibsrtp: tag and key identifier, and SRTCP's index."""
 
@@ -28,6 +30,20 @@ def receiving(session: pylibsrtp.Session) -> tuple[Transform, Transform]:
     """(RTP, RTCP) of what the other end protected; None where it is forged, replayed or damaged."""
     rtp, report, _, _ = _FUNCTIONS
     return _transform(session, rtp, 0), _transform(session, report, 0)
+
+
+def receiving_with(key: bytes, window: int) -> Transform:
+    """RTP that was protected with a key of both ends' own: KEY bytes, AES_CM_128_HMAC_SHA1_80, any SSRC.
+
+    ``window``: packets that one may come late by.
+    """
+    policy = pylibsrtp.Policy(
+        key=key,
+        ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND,
+        srtp_profile=pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    )
+    policy.window_size = window
+    return receiving(pylibsrtp.Session(policy))[0]
 
 
 def sending(session: pylibsrtp.Session) -> tuple[Transform, Transform]:

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.timeout(180)
 
 
 async def test_a_call_through_janus_is_compared_recorded_and_taken_up_again(tmp_path: Path) -> None:
-    async with running_janus() as (url, secret, address), Opened() as stack:
-        settings = {"BETPE_MEDIA": "janus", "BETPE_JANUS_URL": url, "BETPE_JANUS_SECRET": secret}
-        settings["BETPE_MEDIA_ADDRESSES"] = address
+    async with running_janus() as there, Opened() as stack:
+        settings = {"BETPE_MEDIA": "janus", "BETPE_JANUS_URL": there.url}
+        settings |= {"BETPE_JANUS_SECRET": there.secret, "BETPE_JANUS_ADMIN_KEY": there.admin_key}
         journey, front, back = await stack.open(tmp_path, DATA / "obama.jpg", DATA / "obama2.jpg", settings=settings)
         await journey.sign_in()
         await journey.apply(front, back)

@@ -78,6 +78,7 @@ async def test_the_janus_images_command_starts_a_janus_that_asks_for_the_secret(
         "JANUS_FOLDER": str(tmp_path),
         "JANUS_API_PORT": str(port),
         "JANUS_API_SECRET": "secret of the tests",
+        "JANUS_ADMIN_KEY": "key of the tests",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     process = await asyncio.create_subprocess_exec(
@@ -102,8 +103,10 @@ async def test_the_janus_images_command_starts_a_janus_that_asks_for_the_secret(
         await process.communicate()
 
 
-@pytest.mark.parametrize("given", [{}, {"JANUS_API_SECRET": "s", "JANUS_PORTS": "9-1"}])
-def test_a_janus_without_a_secret_or_ports_is_not_configured(given: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "given", [{}, {"JANUS_API_SECRET": "s"}, {"JANUS_API_SECRET": "s", "JANUS_ADMIN_KEY": "k", "JANUS_PORTS": "9-1"}]
+)
+def test_a_janus_without_its_secrets_or_ports_is_not_configured(given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="JANUS_"):
         from_environment(given)
 

@@ -11,13 +11,12 @@ import av
 import pytest
 
 from server.media.embedded import EmbeddedMedia
-from server.media.janus import JanusMedia
 from server.media.playback import SealedRecordings
 from server.media.processes import MediaProcesses
 from server.media.sealed import verify
 from server.ports import ENDS, PAIR, SIDE, Leg, MediaError, RecordingPlan
 from tests.media.janus_server import own_address, running_janus
-from tests.media.peers import Browser, join, next_event, read_number
+from tests.media.peers import Browser, Pages, join, next_event, read_number
 
 CALL = "call-1"
 KEY = bytes(32)
@@ -40,8 +39,8 @@ async def processes():
 
 @asynccontextmanager
 async def janus():
-    async with running_janus() as (url, secret, address):
-        media = JanusMedia(url, secret, addresses=[address])
+    async with running_janus() as there:
+        media = there.media()
         await media.start()
         yield media
         await media.aclose()
@@ -51,15 +50,17 @@ async def janus():
 async def media(request):
     before = asyncio.all_tasks()
     async with request.param() as engine:
-        yield engine
+        pages = Pages(engine)
+        yield pages
+        await pages.leave()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before | {asyncio.current_task()}
 
 
 @pytest.fixture
-async def browsers(media):
+async def browsers(media, request):
     opened: list[Browser] = []
-    address = own_address() if isinstance(media, JanusMedia) else "127.0.0.1"
+    address = own_address() if "janus" in request.node.name else "127.0.0.1"
 
     def make(**options) -> Browser:
         opened.append(Browser(address=address, **options))

@@ -8,12 +8,27 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.media.aiortc_internals import host_addresses
+from server.media.janus import JanusMedia
 from server.media.janus_configuration import JanusConfiguration
+
+
+@dataclass(frozen=True)
+class RunningJanus:
+    url: str
+    secret: str
+    admin_key: str
+    address: str
+    """Where its media is."""
+
+    def media(self, **options: Any) -> JanusMedia:
+        return JanusMedia(self.url, self.secret, self.admin_key, **options)
 
 
 def own_address() -> str:
@@ -28,8 +43,8 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def running_janus() -> AsyncIterator[tuple[str, str, str]]:
-    """(URL of the API, its secret, address for media). Fails where Janus is not installed; skips on loopback alone."""
+async def running_janus() -> AsyncIterator[RunningJanus]:
+    """Fails where Janus is not installed; skips on loopback alone."""
     address = own_address()
     if shutil.which("janus") is None:
         pytest.fail("janus is not installed. Debian, Ubuntu: apt-get install janus")
@@ -37,7 +52,8 @@ async def running_janus() -> AsyncIterator[tuple[str, str, str]]:
         pytest.skip("this host has only loopback, which Janus does not use for media")
     with tempfile.TemporaryDirectory() as folder:
         port = _free_port()
-        JanusConfiguration(address, "secret of the tests", api_port=port).write(Path(folder))
+        configuration = JanusConfiguration(address, "secret of the tests", api_port=port)
+        configuration.write(Path(folder))
         with (Path(folder) / "log").open("w") as log:
             process = await asyncio.create_subprocess_exec("janus", "-F", folder, stdout=log, stderr=log)
         try:
@@ -51,7 +67,7 @@ async def running_janus() -> AsyncIterator[tuple[str, str, str]]:
                         writer.close()
                         await writer.wait_closed()
                         break
-            yield f"ws://127.0.0.1:{port}", "secret of the tests", address
+            yield RunningJanus(f"ws://127.0.0.1:{port}", "secret of the tests", configuration.admin_key, address)
         finally:
             process.terminate()
             await process.wait()

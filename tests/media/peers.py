@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import fractions
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 
 import aioice.ice
 import av
@@ -12,7 +14,7 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from server.ports import Leg
+from server.ports import Leg, LegEvent, MediaError
 
 BITS = 14
 WIDTH, HEIGHT = 320, 240
@@ -125,6 +127,8 @@ class Browser:
             self._pc.getTransceivers()[1].setCodecPreferences(
                 [known for known in capabilities if known.mimeType.lower() in wanted]
             )
+        self._receiver: RTCPeerConnection | None = None
+        """The connection that the server offered, where it does."""
         self._seen: asyncio.Queue[int] = asyncio.Queue(1)
         self._heard: list[np.ndarray] = []
         self._heard_enough = asyncio.Event()
@@ -141,15 +145,32 @@ class Browser:
         return self._pc.connectionState
 
     async def offer(self) -> str:
+        with self._own_address():
+            await self._pc.setLocalDescription(await self._pc.createOffer())
+        return self._pc.localDescription.sdp
+
+    @contextmanager
+    def _own_address(self) -> Iterator[None]:
         addresses, aioice.ice.get_host_addresses = aioice.ice.get_host_addresses, lambda **_: [self._address]
         try:
-            await self._pc.setLocalDescription(await self._pc.createOffer())
+            yield
         finally:
             aioice.ice.get_host_addresses = addresses
-        return self._pc.localDescription.sdp
 
     async def accept(self, answer: str) -> None:
         await self._pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+
+    async def receive(self, offer: str) -> str:
+        """The answer to the server's offer of a connection over which this peer receives from now on."""
+        before, receiver = self._receiver, RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._receiver = receiver
+        if before is not None:
+            await before.close()
+        receiver.on("track", self._on_track)
+        await receiver.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        with self._own_address():
+            await receiver.setLocalDescription(await receiver.createAnswer())
+        return receiver.localDescription.sdp
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         watch = self._watch if track.kind == "video" else self._listen
@@ -211,19 +232,60 @@ class Browser:
         self._sockets.clear()
 
     def _transports(self) -> list:
-        connection = self._pc.getTransceivers()[0].receiver.transport.transport._connection
-        return [protocol.transport for protocol in connection._protocols]
+        connections = [self._pc] if self._receiver is None else [self._pc, self._receiver]
+        ices = [one.getTransceivers()[0].receiver.transport.transport._connection for one in connections]
+        return [protocol.transport for ice in ices for protocol in ice._protocols]
 
     async def close(self) -> None:
         self._video.stop()
         self._audio.stop()
         await self._pc.close()
+        if self._receiver is not None:
+            await self._receiver.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+class Pages:
+    """A media engine whose ``receive`` offers are answered by the browsers that joined; all else is the engine's."""
+
+    def __init__(self, media) -> None:
+        self._media = media
+        self._browsers: dict[tuple[str, Leg], Browser] = {}
+        self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
+        self.offered: list[LegEvent] = []
+        """What was to be received, in order."""
+        self._listening = asyncio.create_task(self._listen())
+
+    def __getattr__(self, name: str):
+        return getattr(self._media, name)
+
+    def attend(self, browser: Browser, leg: Leg, call: str) -> None:
+        self._browsers[call, leg] = browser
+
+    async def events(self) -> AsyncIterator[LegEvent]:
+        while True:
+            yield await self._events.get()
+
+    async def _listen(self) -> None:
+        async for event in self._media.events():
+            if event.kind == "receive":
+                self.offered.append(event)
+                answer = await self._browsers[event.call, event.leg].receive(event.sdp)
+                with suppress(MediaError):  # it was replaced meanwhile
+                    await self._media.accept(event.call, event.leg, event.number, answer)
+            else:
+                self._events.put_nowait(event)
+
+    async def leave(self) -> None:
+        self._listening.cancel()
+        await asyncio.wait([self._listening])
+
+
 async def join(media, browser: Browser, leg: Leg, call: str) -> None:
+    if isinstance(media, Pages):
+        media.attend(browser, leg, call)
     await browser.accept(await media.answer(call, leg, await browser.offer()))
 
 

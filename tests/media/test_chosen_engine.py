@@ -41,4 +41,6 @@ async def test_the_servers_own_process():
 
 async def test_a_janus_that_is_not_there_is_said_at_the_start():
     with pytest.raises(ConnectionError):
-        await open_media(Settings(media="janus", janus_url="ws://127.0.0.1:9", janus_secret="secret"))
+        await open_media(
+            Settings(media="janus", janus_url="ws://127.0.0.1:9", janus_secret="secret", janus_admin_key="key")
+        )

@@ -52,6 +52,7 @@ def test_lists_and_ranges_are_read_from_text(monkeypatch: pytest.MonkeyPatch) ->
         {"log_level": "LOUD"},
         {"media": "smoke signals"},
         {"media": "janus", "janus_url": "ws://127.0.0.1:8188"},
+        {"media": "janus", "janus_url": "ws://127.0.0.1:8188", "janus_secret": "s"},
         {"media_processes": 0},
         {"ca_oid_arc": "not.an.oid"},
         {"no_such_setting": 1},
