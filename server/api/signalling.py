@@ -34,6 +34,10 @@ CANDIDATES = 200
 QUEUE_REFRESH_SECONDS = 15.0
 """Waits change with time alone, so a waiting page is told again this often."""
 
+_PONG = to_json({"type": "pong"}).decode()
+_ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+_validate = MESSAGE.validator.validate_json
+
 Negotiation = Offer | Received | Candidate
 """What concerns the media; it is done in its order."""
 
@@ -57,13 +61,20 @@ class Page:
                 await self._send_text(text)
 
     async def send(self, message: dict[str, Any]) -> None:
-        async with self._lock:
-            await self._send_text(to_json(message).decode())
+        """Not behind the lock: a message leaves whole before anything is waited for, so in the order of the calls."""
+        await self._send_text(to_json(message).decode())
+
+    async def pong(self) -> None:
+        """The one message of which there are many."""
+        await self._send_text(_PONG)
 
     async def _send_text(self, text: str) -> None:
-        if not self._socket.closed:
-            with contextlib.suppress(ConnectionError):  # it went away meanwhile: the reader notices
-                await self._socket.send_str(text)
+        if self._socket.closed:
+            return
+        try:
+            await self._socket.send_str(text)
+        except ConnectionError:  # it went away meanwhile: the reader notices
+            return
 
     async def bye(self, code: str) -> None:
         """Tell the page why, and close; the last that it hears."""
@@ -254,13 +265,13 @@ async def _read(
 ) -> None:
     recent: deque[float] = deque(maxlen=RATE_MESSAGES)
     candidates = 0
-    async for message in socket:
+    while (message := await socket.receive()).type not in _ENDS:
         if message.type is not WSMsgType.TEXT:
             if message.type is WSMsgType.BINARY:
                 await page.send(_error("message_invalid", "Messages are text."))
             continue
         try:
-            parsed = MESSAGE.validate_json(message.data)
+            parsed = _validate(message.data)
         except ValidationError:
             await page.send(_error("message_invalid", "The message is not of a known shape."))
             continue
@@ -276,7 +287,9 @@ async def _read(
             recent.append(now)
             if isinstance(parsed, Offer | Received):
                 candidates = 0
-        if isinstance(parsed, Negotiation):
+        if isinstance(parsed, Ping):
+            await page.pong()
+        elif isinstance(parsed, Negotiation):
             await waiting.put(parsed)
         else:
             await act(parsed)
@@ -291,9 +304,7 @@ async def _act_or_say_why(
     asked: str,
 ) -> None:
     try:
-        if isinstance(message, Ping):
-            await page.send({"type": "pong"})
-        elif isinstance(message, Candidate) and calling.offered(context.desk, message.call, _seat(leg, message), asked):
+        if isinstance(message, Candidate) and calling.offered(context.desk, message.call, _seat(leg, message), asked):
             # A browser sends dozens of them: the offer before them asked the database whether this page may.
             await _add_candidate(context.desk, _seat(leg, message), message)
         else:
