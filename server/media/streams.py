@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 import time
+from array import array
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -196,6 +197,7 @@ class Incoming:
     __slots__ = (
         "_announced_size",
         "_cache",
+        "_cached",
         "bytes",
         "frames",
         "last_media",
@@ -223,7 +225,9 @@ class Incoming:
         self.bytes = 0
         self.frames = 0
         self.size = (0, 0)
-        self._cache: list[tuple[int, int, int, bytes] | None] = [None] * (CACHED_PACKETS if self.video else 0)
+        # What Python's collector of cycles has to look through holds every call up: so bytes and numbers, no tuples.
+        self._cache: list[bytes | None] = [None] * (CACHED_PACKETS if self.video else 0)
+        self._cached = array("Q", bytes(8 * len(self._cache)))
         self._announced_size = CODECS[parameters.codec].announced_size
 
     def renew(self) -> None:
@@ -238,14 +242,16 @@ class Incoming:
         """(timestamp, marker bit, payload) of a packet that is still kept."""
         if not self._cache:
             return None
-        entry = self._cache[sequence % CACHED_PACKETS]
-        return None if entry is None or entry[0] != sequence else entry[1:]
+        payload, head = self._cache[sequence % CACHED_PACKETS], self._cached[sequence % CACHED_PACKETS]
+        return None if payload is None or head >> 40 != sequence else (head >> 8 & 0xFFFFFFFF, head & 0x80, payload)
 
     def take(self, sequence: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
         """Pass one new packet on."""
         self.bytes += len(payload)
         if self.video:
-            self._cache[sequence % CACHED_PACKETS] = (sequence, timestamp, marker, payload)
+            slot = sequence % CACHED_PACKETS
+            self._cache[slot] = payload
+            self._cached[slot] = sequence << 40 | timestamp << 8 | marker
             if marker:
                 self.frames += 1
             self.size = self._announced_size(payload) or self.size
