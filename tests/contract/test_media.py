@@ -113,6 +113,14 @@ async def test_frames_without_a_leg(media):
     assert refused.value.code == "media_not_connected"
 
 
+async def test_an_answer_to_what_was_not_offered(media):
+    with pytest.raises(MediaError) as refused:
+        await media.accept(CALL, Leg.APPLICANT, 1, "v=0")
+    assert refused.value.code == "media_superseded"
+    candidate = {"candidate": "candidate:1 1 udp 1 192.0.2.9 9 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
+    await media.add_candidate(CALL, Leg.APPLICANT, candidate, 1)  # passed over
+
+
 async def test_a_leg_that_comes_back_takes_its_place(media, browsers):
     applicant, operator = browsers(first_number=1000), browsers(first_number=3000)
     await join(media, applicant, Leg.APPLICANT, CALL)

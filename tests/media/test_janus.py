@@ -147,6 +147,7 @@ async def test_rooms_end_with_their_calls_and_nobody_without_the_key_makes_or_fo
                     await client.message(handle, request | key)
         await media.close("c")
         assert await rooms() == []
+        assert set(media._client._handles) == {media._control}
         again = Browser(address=there.address)
         await join(media, again, Leg.APPLICANT, "c")
         await media._client._socket.close()
