@@ -30,6 +30,8 @@ from server.ports import ENDS, RECEIVES, Leg, LegEvent, LegStatistics, MediaErro
 from verification.contract import Frame
 
 SILENCE = 3.0  # seconds; the same as no_media_timer in the configuration
+COMES_BACK = 4.0  # seconds that an offer waits for a Janus that starts again; its page is patient for 5
+TRIED_EACH = 0.2  # seconds
 START_BITRATE = 600_000  # bits per second at which a browser's encoder begins
 
 _log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class JanusMedia:
         before = held.legs.get(leg)
         held.legs[leg] = state
         try:
-            await self._connect()
+            await self._connect_again()
             if before is not None:
                 await self._end(before, call, leg)
             answer = await self._publish(call, held, leg, state, offer)
@@ -331,6 +333,17 @@ class JanusMedia:
             for room in left:
                 room.go_through(self._client, self._control)
                 await self._destroy(room)
+
+    async def _connect_again(self) -> None:
+        """As ``_connect``, of a Janus that may just be starting again. Raises JanusUnavailable."""
+        last = asyncio.get_running_loop().time() + COMES_BACK
+        while True:
+            try:
+                return await self._connect()
+            except JanusUnavailable:
+                if asyncio.get_running_loop().time() > last:
+                    raise
+            await asyncio.sleep(TRIED_EACH)
 
     async def _new_room(self) -> Room:
         room = Room(self._client, self._control, self._admin_key)

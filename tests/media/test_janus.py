@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from server.media import janus
 from server.media.janus import JanusMedia
 from server.media.janus_client import JanusClient, JanusRefused, JanusUnavailable
 from server.media.janus_configuration import JanusConfiguration
@@ -168,14 +169,25 @@ async def test_a_wrong_secret_is_refused():
         await media.aclose()
 
 
-async def test_without_janus_an_offer_is_refused_with_a_word():
+async def test_without_janus_an_offer_is_refused_with_a_word_once_it_did_not_come_back(monkeypatch):
+    monkeypatch.setattr(janus, "COMES_BACK", 0.3)
+    tried = []
+    connect = JanusClient.connect
+
+    async def counted(client):
+        tried.append(client)
+        await connect(client)
+
+    monkeypatch.setattr(JanusClient, "connect", counted)
     media = JanusMedia("ws://127.0.0.1:9", "secret", "key")
     with pytest.raises(JanusUnavailable):
         await media.start()
+    assert len(tried) == 1
     browser = Browser()
     offer = await browser.offer()
     with pytest.raises(MediaError) as refused:
         await media.answer("c", Leg.APPLICANT, offer)
+    assert len(tried) > 2
     assert refused.value.code == "media_full"
     assert media.statistics("c", Leg.APPLICANT) is None
     await browser.close()
