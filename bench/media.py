@@ -59,9 +59,10 @@ def load(calls: int, *arguments: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _judged(better: bool, *runs: dict[str, Any]) -> bool | None:
-    """Whether a goal is met; None where the machine was too busy to say."""
-    return better if all(run["delivered"] >= DELIVERED for run in runs) else None
+def _judged(better: bool, run: dict[str, Any]) -> bool | None:
+    """Whether a goal is met; None where the machine was too busy to say. A baseline that lost packets spent less than
+    it would have to, so it is taken as it is."""
+    return better if run["delivered"] >= DELIVERED else None
 
 
 def _unit(run: dict[str, Any]) -> str:
@@ -71,27 +72,26 @@ def _unit(run: dict[str, Any]) -> str:
 
 def measure_cpu() -> list[Row]:
     """CPU seconds of the server per second of a call; a call is two browsers, 500 kbit/s each way."""
-    relayed = load(1, "--engine", "relay")  # one call takes most of half a core: more would starve the load
-    relay = relayed["cpu"]
+    relay = load(1, "--engine", "relay")["cpu"]  # one call takes more than half a core: two would starve the load
     address = next((found for found in host_addresses(loopback=False) if "." in found), "127.0.0.1")
     has_janus = shutil.which("janus") is not None and address != "127.0.0.1"
     rows: list[Row] = []
     for calls in (4, 16, 64, 120):
         ours = load(calls, "--engine", "embedded")
         cpu = ours["cpu"]
-        goal, met = "at least 50 times less than MediaRelay", _judged(relay >= 50 * cpu, ours, relayed)
+        goal, met = "at least 50 times less than MediaRelay", _judged(relay >= 50 * cpu, ours)
         rows.append(row(f"media_cpu_{calls}_calls", cpu, _unit(ours), relay, goal, met))
         if not has_janus:
             continue
         theirs = load(calls, "--engine", "janus", "--address", address)
         janus = theirs["cpu"]
-        name, met = f"media_cpu_{calls}_calls_against_janus", _judged(cpu <= janus, ours, theirs)
+        name, met = f"media_cpu_{calls}_calls_against_janus", _judged(cpu <= janus, ours)
         rows.append(row(name, cpu, _unit(ours), janus, "no more than Janus", met))
         if calls == 16:
             with tempfile.TemporaryDirectory() as folder:
                 recorded = load(calls, "--engine", "embedded", "--record", folder)
             goal = "no more than 1.2 times Janus, both legs recorded"
-            met = _judged(recorded["cpu"] <= 1.2 * janus, recorded, theirs)
+            met = _judged(recorded["cpu"] <= 1.2 * janus, recorded)
             rows.append(row("media_cpu_16_calls_recorded", recorded["cpu"], _unit(recorded), janus, goal, met))
     with tempfile.TemporaryDirectory() as folder:
         everything = load(16, "--engine", "embedded", "--record", folder, "--look", "3")["cpu"]

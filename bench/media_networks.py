@@ -15,9 +15,9 @@ from tests.media import lab
 from tests.media.chromium import first_picture
 
 reason_not_to_run = lab.reason_not_to_run
-LOOK = 8.0  # seconds
+LOOK = 5.0  # seconds
 SETTLE = 4.0  # seconds until the encoders have their rate
-ROUNDS = 3  # what one call shows differs by half from what the next one does
+ROUNDS = 5  # what one call shows differs by half from what the next one does
 FULL_RATE = 1_500_000  # bits per second: VIDEO_BITS_PER_SECOND of web/shared/call.js
 
 
@@ -89,18 +89,14 @@ async def _back_after(media: MediaProcesses, what: str) -> float:
     return back + 0.1
 
 
-async def _call(media: MediaProcesses | None) -> dict[str, float]:
-    return {**await _good_and_lossy(media), **await _first_second(media)}
-
-
 async def measure() -> dict[str, Any]:
     """Medians of what ROUNDS calls straight and as many through the server showed, by turns; then the reconnects."""
     found: dict[str, Any] = {}
     rounds: dict[str, list[dict[str, float]]] = {"straight": [], "through": []}
     async with lab.cables(), _processes() as media:
         for _ in range(ROUNDS):
-            rounds["straight"].append(await _call(None))
-            rounds["through"].append(await _call(media))
+            for name, engine in (("straight", None), ("through", media)):
+                rounds[name].append({**await _good_and_lossy(engine), **await _first_second(engine)})
         for what in ("killed", "hung", "blackout", "moved"):
             found[what] = await _back_after(media, what)
     for name, calls in rounds.items():
