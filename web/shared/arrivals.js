@@ -32,10 +32,10 @@ function counted(report) {
 /**
  * @param {RTCPeerConnection} peer
  * @param {{patience: () => number, doubt: () => void, silent: () => void, pictureDue: () => boolean, frozen: () => void,
- *   besides: () => RTCPeerConnection | null}} how
+ *   besides?: () => RTCPeerConnection | null}} how
  * @returns {() => void} ends the watch
  */
-export function watchArrivals(peer, { patience, doubt, silent, pictureDue, frozen, besides }) {
+export function watchArrivals(peer, { patience, doubt, silent, pictureDue, frozen, besides = () => null }) {
   const began = performance.now();
   let last = { everything: -1, media: -1 };
   let heard = began;
