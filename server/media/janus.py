@@ -94,7 +94,7 @@ class JanusMedia:
             if isinstance(error, JanusRefused):
                 raise MediaError("media_offer_invalid", "The offer cannot be read.") from error
             _log.warning("an offer was not answered: %s", error)
-            raise MediaError("media_full", "The media server does not answer; offer again.") from error
+            raise MediaError("media_unavailable", "The media server does not answer; offer again.") from error
         if not self._calls.holds(call, leg, state):
             await self._drop(call, held, leg, state)
             raise MediaError("media_superseded", "This connection was ended, or a newer offer took its place.")

@@ -104,7 +104,7 @@ class MediaProcesses:
             raise
         finally:
             self._answering.discard((call, leg))
-        raise MediaError("media_full", "The media processes are being replaced; offer again.")
+        raise MediaError("media_unavailable", "The media processes are being replaced; offer again.")
 
     async def _place(self, call: str, leg: Leg) -> MediaProcess:
         """The process of a call, chosen now where it has none that lives."""
@@ -117,7 +117,7 @@ class MediaProcesses:
             async with asyncio.timeout(PLACED):
                 await self._able.wait()
         except TimeoutError as error:
-            raise MediaError("media_full", "The media processes are being replaced; offer again.") from error
+            raise MediaError("media_unavailable", "The media processes are being replaced; offer again.") from error
         process = self._calls.get(call)
         if process is not None and process.alive:
             return process  # the other end's offer chose while this one waited

@@ -175,7 +175,8 @@ class Media(Protocol):
         """Take an SDP offer (one audio and one video section, sendrecv) and return the SDP answer.
 
         Where the answer says recvonly, what the leg receives comes over the connection that a ``receive`` event offers.
-        Raises MediaError: media_offer_invalid, media_codec_unsupported, media_full, media_superseded.
+        Raises MediaError: media_offer_invalid, media_codec_unsupported, media_full, media_unavailable
+        (what carries calls is coming back), media_superseded.
         """
 
     async def accept(self, call: str, leg: Leg, number: int, sdp: str) -> None:

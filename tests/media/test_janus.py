@@ -188,7 +188,7 @@ async def test_without_janus_an_offer_is_refused_with_a_word_once_it_did_not_com
     with pytest.raises(MediaError) as refused:
         await media.answer("c", Leg.APPLICANT, offer)
     assert len(tried) > 2
-    assert refused.value.code == "media_full"
+    assert refused.value.code == "media_unavailable"
     assert media.statistics("c", Leg.APPLICANT) is None
     await browser.close()
     await media.aclose()
