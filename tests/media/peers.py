@@ -129,6 +129,8 @@ class Browser:
             )
         self._receiver: RTCPeerConnection | None = None
         """The connection that the server offered, where it does."""
+        self._receiving = asyncio.Lock()
+        self._closed = False
         self._seen: asyncio.Queue[int] = asyncio.Queue(1)
         self._heard: list[np.ndarray] = []
         self._heard_enough = asyncio.Event()
@@ -161,16 +163,20 @@ class Browser:
         await self._pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
 
     async def receive(self, offer: str) -> str:
-        """The answer to the server's offer of a connection over which this peer receives from now on."""
-        before, receiver = self._receiver, RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._receiver = receiver
-        if before is not None:
-            await before.close()
-        receiver.on("track", self._on_track)
-        await receiver.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-        with self._own_address():
-            await receiver.setLocalDescription(await receiver.createAnswer())
-        return receiver.localDescription.sdp
+        """The answer to the server's offer of a connection over which this peer receives from now on; "" from one that
+        has left."""
+        async with self._receiving:
+            if self._closed:
+                return ""
+            before, receiver = self._receiver, RTCPeerConnection(RTCConfiguration(iceServers=[]))
+            self._receiver = receiver
+            if before is not None:
+                await before.close()
+            receiver.on("track", self._on_track)
+            await receiver.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            with self._own_address():
+                await receiver.setLocalDescription(await receiver.createAnswer())
+            return receiver.localDescription.sdp
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         watch = self._watch if track.kind == "video" else self._listen
@@ -239,9 +245,11 @@ class Browser:
     async def close(self) -> None:
         self._video.stop()
         self._audio.stop()
+        self._closed = True
         await self._pc.close()
-        if self._receiver is not None:
-            await self._receiver.close()
+        async with self._receiving:
+            if self._receiver is not None:
+                await self._receiver.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -273,6 +281,8 @@ class Pages:
             if event.kind == "receive":
                 self.offered.append(event)
                 answer = await self._browsers[event.call, event.leg].receive(event.sdp)
+                if not answer:
+                    continue
                 with suppress(MediaError):  # it was replaced meanwhile
                     await self._media.accept(event.call, event.leg, event.number, answer)
             else:
