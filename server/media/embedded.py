@@ -295,6 +295,9 @@ class EmbeddedMedia:
                 if RECEIVES[receiver.leg] is sender.leg and sender.terminal and receiver.terminal:
                     least = LEAST_FOR_A_THIRD if sender.leg in PAIR and receiver.leg not in PAIR else 0
                     translator.carry(sender.terminal, receiver.terminal, least=least)
+        if not state.terminal.incoming["video"].outputs:
+            # nobody asks for one, and the browser's first may have come before its keys
+            state.terminal.request_key_frame()
         self.tell(state, "connected")
         recording = self._recordings.get(state.call)
         if recording is not None:
