@@ -56,7 +56,8 @@ class Terminal:
                 self._by_ssrc[agreed.remote_ssrc] = (incoming, False)
             if agreed.remote_rtx_ssrc is not None:
                 self._by_ssrc[agreed.remote_rtx_ssrc] = (incoming, True)
-        self._video_ssrc = self.incoming["video"].parameters.remote_ssrc
+        self._video = self.incoming["video"]
+        self._video_ssrc = self._video.parameters.remote_ssrc
         self._audio_ssrc = self.incoming["audio"].parameters.remote_ssrc
         self._by_local_ssrc = {outgoing.parameters.local_ssrc: outgoing for outgoing in self.outgoing.values()}
         self._arrivals: dict[int, float] = {}
@@ -94,8 +95,11 @@ class Terminal:
             start += 2
             if not reception.awaits(sequence):
                 return
-        arrival = reception.take(sequence, timestamp, now)
-        if reception.unasked:
+        arrival = reception.take(sequence, timestamp, now, second > 0x7F)
+        video = self._video.reception
+        if video.open and not incoming.video:
+            video.look_for_tail(now)
+        if video.unasked:
             self._repair()
         if arrival is AFTER_OUTAGE:
             self.request_key_frame()
@@ -171,7 +175,7 @@ class Terminal:
         if self._repair_timer is not None:
             self._repair_timer.cancel()
             self._repair_timer = None
-        reception = self.incoming["video"].reception
+        reception = self._video.reception
         due = reception.to_ask(time.monotonic())
         if due and self._video_ssrc is not None:
             self._wire.send_rtcp(rtcp.negative_acknowledgement(self._ssrc, self._video_ssrc, due))
@@ -251,7 +255,7 @@ class Terminal:
             outgoing = self._by_local_ssrc.get(ssrc)
             round_trip = outgoing.round_trip(last, delay) if outgoing is not None else None
             if round_trip is not None:
-                reception = self.incoming["video"].reception
+                reception = self._video.reception
                 reception.retry = min(LONGEST_RETRY, max(SHORTEST_RETRY, round_trip))
 
     def _on_sender_report(self, packet: rtcp.Packet) -> None:

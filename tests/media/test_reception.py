@@ -11,7 +11,7 @@ from server.media.reception import REPAIRABLE_GAP, TRIES, Arrival, Reception
 def received(numbers: list[int], repair: bool = True) -> Reception:
     reception = Reception(90000, repair)
     for index, number in enumerate(numbers):
-        reception.take(number & 0xFFFF, index * 3000, index / 30)
+        reception.take(number & 0xFFFF, index * 3000, index / 30, True)
     return reception
 
 
@@ -38,16 +38,44 @@ def test_a_packet_is_asked_for_a_few_times_and_then_given_up():
 
 def test_a_repair_is_wanted_once():
     reception = received([0, 2])
-    assert reception.take(1, 0, 1.0) is Arrival.NEW
-    assert reception.take(1, 0, 1.1) is Arrival.DUPLICATE
+    assert reception.take(1, 0, 1.0, True) is Arrival.NEW
+    assert reception.take(1, 0, 1.1, True) is Arrival.DUPLICATE
     assert reception.lost == 0
 
 
 def test_an_outage_is_not_repaired():
     reception = Reception(90000, repair=True)
-    reception.take(0, 0, 0.0)
-    assert reception.take(REPAIRABLE_GAP + 1, 0, 1.0) is Arrival.AFTER_OUTAGE
+    reception.take(0, 0, 0.0, True)
+    assert reception.take(REPAIRABLE_GAP + 1, 0, 1.0, True) is Arrival.AFTER_OUTAGE
     assert reception.to_ask(2.0) == []
+
+
+def test_the_rest_of_a_frame_that_does_not_come_is_missed_on_a_lossy_line():
+    reception = Reception(90000, repair=True)
+    frames = [(number, number % 3 == 2) for number in range(30) if number != 4]
+    for number, last in frames:
+        reception.take(number, number // 3 * 3000, number // 3 / 30 + number % 3 * 0.005, last)
+    assert not reception.open
+    reception.to_ask(0.3)
+    reception.take(4, 3000, 0.31, False)
+    reception.take(30, 30000, 1.0, False)
+    reception.look_for_tail(1.009)  # less than two spaces
+    assert reception.to_ask(1.009) == []
+    reception.look_for_tail(1.02)
+    reception.look_for_tail(1.03)  # once a frame
+    assert reception.to_ask(1.03) == [31]
+    assert reception.lost == 0  # nobody knows yet
+    assert reception.take(31, 30000, 1.04, True) is Arrival.NEW
+    assert (reception.missing, reception.lost) == ({}, 0)
+
+
+def test_a_line_without_loss_is_asked_for_no_tail():
+    reception = received([0, 2])
+    for second in range(3):
+        reception.report(1, 0, 0)
+        reception.take(3 + second, 9000, 1.0 + second, False)
+        reception.look_for_tail(1.9 + second)
+    assert 4 not in reception.to_ask(9.0)
 
 
 @given(numbers=st.lists(st.integers(0, 0xFFFF), max_size=300))
