@@ -14,8 +14,8 @@ SHORTEST_RETRY, LONGEST_RETRY = 0.02, 0.16
 (160, 320 ms ...) a frame is no use any more."""
 TRIES = 5
 SHORTEST_TAIL = 0.008
-"""Seconds without the next packet of a frame after which it is taken for lost. A browser spaces the packets of a frame:
-5 ms from one to the next at 600 kbit/s, more where it may send less, so it is also at least twice the widest space seen."""
+"""Seconds without the next packet of a frame after which it is taken for lost. A browser spaces the packets of a frame,
+by 5 ms at 600 kbit/s and by more where it may send less, so it is also at least twice the widest space seen."""
 
 
 class Arrival(IntEnum):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
 from pathlib import Path
 
 import pytest
+from aiohttp import WSMsgType
 from openapi_spec_validator import validate
 from yarl import URL
 
+from server.api import signalling
 from server.api.routes import ROUTES, Access, openapi_document
 from tests.api.conftest import PICTURE, House, house_on
 from tests.fakes import fresh_database
@@ -153,6 +156,37 @@ async def test_a_flood_of_messages_is_answered_with_a_word(house: House) -> None
     for _ in range(40):
         await applicant.send(type="ping")
     assert (await applicant.receive("error"))["code"] == "too_many_messages"
+
+
+async def test_a_page_that_answers_no_ping_is_gone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signalling, "HEARTBEAT_SECONDS", 0.2)
+    hung = await house.applicant()
+    kinds: list[WSMsgType] = []
+    async with hung.http.ws_connect(f"{house.base}/api/session/ws", autoping=False) as socket:
+        while not socket.closed:
+            kinds.append((await socket.receive(timeout=5)).type)
+    assert kinds.count(WSMsgType.PING) == 1
+    while house.desk.presence.applicants:  # its place is kept, its slot is not
+        await asyncio.sleep(0.01)
+
+
+async def test_a_page_that_says_nothing_and_answers_pings_stays(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signalling, "HEARTBEAT_SECONDS", 0.2)
+    quiet = await house.applicant()
+    await quiet.open_page()
+    assert quiet.socket is not None
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(quiet.receive("never"), 1)
+    assert not quiet.socket.closed
+
+
+async def test_a_ping_of_the_protocol_is_answered(house: House) -> None:
+    applicant = await house.applicant()
+    async with applicant.http.ws_connect(f"{house.base}/api/session/ws", autoping=False) as socket:
+        await socket.ping(b"there?")
+        while (message := await socket.receive(timeout=5)).type is not WSMsgType.PONG:
+            assert message.type is WSMsgType.TEXT
+        assert message.data == b"there?"
 
 
 async def test_an_operator_sees_pictures_of_her_case_only(house: House) -> None:
