@@ -41,8 +41,8 @@ CANDIDATES = 12
 """About what a telephone with Wi-Fi and a mobile network sends."""
 ROUNDS = 10
 ROUND_SECONDS = 0.4
-RUNS = 3
-MESSAGES = 1000
+RUNS = 5
+MESSAGES = 3000
 """Of each page, one after the other."""
 OFFER = "v=0\r\n" + "a=candidate:1 1 udp 2122260223 192.0.2.7 54321 typ host generation 0\r\n" * 45
 """About as long as Chromium's offer of one sound and one picture (3 kB)."""

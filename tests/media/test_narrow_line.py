@@ -84,10 +84,13 @@ async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_bot
         narrow_to(62, 0.05)
         found, _ = await asyncio.gather(heard(operator, 5), until(citizen, "sound_only_up", 60))
         assert found["made_up"] < 0.2
+        await asyncio.sleep(1)  # pictures that were on their way
         found = await heard(operator, 3)
         assert found["fps"] == 0
         assert found["made_up"] < 0.05
 
         narrow_to(2000, 0.05)
         await until(citizen, "good", 30)
-        assert (await heard(operator, 2))["fps"] > 5
+        async with asyncio.timeout(20):  # of an estimate that grows slowly
+            while (await heard(operator, 2))["fps"] <= 5:
+                pass
