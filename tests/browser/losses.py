@@ -49,9 +49,10 @@ BACK = """([since, steady]) => {
     if (at - before > longest) [longest, back] = [at - before, number + steady <= shown.length ? at - since : null];
     before = at;
   }
-  return longest > 250 ? back : null;
+  return longest > 250 || performance.timeOrigin + performance.now() - since > 3000 ? back : null;
 }"""
-"""Milliseconds from ``since`` to the end of the longest time without a new picture; null before it is over."""
+"""Milliseconds from ``since`` to the end of the longest time without a new picture; null before it is over. A loss that
+nobody could see, as it took no longer than a frame of a busy machine, is looked for over three seconds."""
 
 
 def media_processes(served: Served) -> list[psutil.Process]:
