@@ -19,9 +19,9 @@ from server.media.reception import AFTER_OUTAGE, DUPLICATE, LONGEST_RETRY, SHORT
 from server.media.streams import CACHED_PACKETS, KINDS, RTP, SEQUENCE, Incoming, Outgoing, StreamParameters, Wire
 
 KEY_FRAME_INTERVAL = 0.34
-"""Seconds between key frame requests. libwebrtc drops, and does not put off, one that reaches it within 300 ms of the one
-before, so requests that leave 300 ms apart lose one in two to the network's jitter, and the picture comes a third of a
-second later."""
+"""Seconds between key frame requests. libwebrtc drops, and does not put off, one that reaches it within 300 ms of the
+one before, so requests that leave 300 ms apart lose one in two to the network's jitter, and the picture comes a third
+of a second later."""
 FEEDBACK_INTERVAL = 0.1  # seconds; libwebrtc sends transport feedback every 50 to 250 ms, 100 ms at first
 FEEDBACK_PACKETS = 500  # flush earlier than the interval when so many arrived
 REPORT_INTERVAL = 1.0  # seconds, randomised by half as RFC 3550 section 6.3.1 asks
