@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import statistics
 import time
 from contextlib import asynccontextmanager
@@ -17,6 +15,7 @@ from tests.media.chromium import first_picture
 reason_not_to_run = lab.reason_not_to_run
 LOOK = 5.0  # seconds
 SETTLE = 4.0  # seconds until the encoders have their rate
+BLACKOUT = 5.0  # seconds
 ROUNDS = 5  # what one call shows differs by half from what the next one does
 FULL_RATE = 1_500_000  # bits per second: VIDEO_BITS_PER_SECOND of web/shared/call.js
 
@@ -65,40 +64,33 @@ async def _first_second(media: MediaProcesses | None) -> dict[str, float]:
     return {"first_allowed": min(1.0, allowed / FULL_RATE), "first_sent": sent / later["kbps"]}
 
 
-async def _back_after(media: MediaProcesses, what: str) -> float:
-    """Seconds until the operator sees a new picture after something happened to the applicant's side."""
-    async with lab.call_between_namespaces(media, call=what, resume=1000) as pages:
+async def _back_after_blackout(media: MediaProcesses) -> float:
+    """Seconds until the operator sees a new picture after the applicant's cable was out for BLACKOUT."""
+    async with lab.call_between_namespaces(media, call="dark", resume=1000) as pages:
         operator = pages["operator"]
         await asyncio.sleep(1)
-        pid = media._calls[what].pid
         since = await lab.clock(operator)
         began = time.monotonic()
-        if what == "killed":
-            os.kill(pid, signal.SIGKILL)
-        elif what == "hung":
-            os.kill(pid, signal.SIGSTOP)
-        elif what == "moved":
-            await lab.move("applicant")
-        else:
-            await lab.unplug("applicant", plugged=False)
-            await asyncio.sleep(5)
-            await lab.unplug("applicant", plugged=True)
+        await lab.unplug("applicant", plugged=False)
+        await asyncio.sleep(BLACKOUT)
+        await lab.unplug("applicant", plugged=True)
         acted = 1000 * (time.monotonic() - began)
         back = await lab.picture_after(operator, since + acted + 100)
-        await media.close(what)
+        await media.close("dark")
     return back + 0.1
 
 
 async def measure() -> dict[str, Any]:
-    """Medians of what ROUNDS calls straight and as many through the server showed, by turns; then the reconnects."""
+    """Medians of what ROUNDS calls straight and as many through the server showed, by turns; then the blackout.
+
+    The other losses are measured with the product's own pages: bench/media_reconnect.py."""
     found: dict[str, Any] = {}
     rounds: dict[str, list[dict[str, float]]] = {"straight": [], "through": []}
     async with lab.cables(), _processes() as media:
         for _ in range(ROUNDS):
             for name, engine in (("straight", None), ("through", media)):
                 rounds[name].append({**await _good_and_lossy(engine), **await _first_second(engine)})
-        for what in ("killed", "hung", "blackout", "moved"):
-            found[what] = await _back_after(media, what)
+        found["blackout"] = await _back_after_blackout(media)
     for name, calls in rounds.items():
         found[name] = {figure: statistics.median(call[figure] for call in calls) for figure in calls[0]}
     return found
