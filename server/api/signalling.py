@@ -53,6 +53,8 @@ class Page:
         self._dismissed = False
         self.heard = time.monotonic()
         """When it said something last, if only that it is there."""
+        self.busy = False
+        """Whether what it said is being done: what it says meanwhile is not read."""
 
     async def refresh(self) -> None:
         """Send the snapshot if it differs from the last one. Other messages do not wait while it is made."""
@@ -89,7 +91,7 @@ class Page:
             with contextlib.suppress(TimeoutError):  # a full buffer is no answer either
                 await asyncio.wait_for(self._send_frame(b"", WSMsgType.PING), HEARTBEAT_SECONDS / 2)
             await asyncio.sleep(HEARTBEAT_SECONDS / 2)
-            if self.heard == before:
+            if self.heard == before and not self.busy:
                 transport.abort()
                 return
 
@@ -326,10 +328,12 @@ async def _read(
                 continue
             if isinstance(parsed, Offer | Received):
                 candidates = 0
+        page.busy = True
         if isinstance(parsed, Negotiation):
             await waiting.put(parsed)
         else:
             await act(parsed)
+        page.busy, page.heard = False, time.monotonic()
 
 
 async def _act_or_say_why(

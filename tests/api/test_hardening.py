@@ -180,6 +180,24 @@ async def test_a_page_that_says_nothing_and_answers_pings_stays(house: House, mo
     assert not quiet.socket.closed
 
 
+async def test_a_page_whose_message_takes_long_is_not_taken_for_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signalling, "HEARTBEAT_SECONDS", 0.2)
+
+    async def slow(*_: object) -> None:
+        await asyncio.sleep(1)
+
+    monkeypatch.setattr(signalling, "_act", slow)
+    applicant = await house.applicant()
+    await applicant.open_page()
+    await applicant.send(type="chat", text="there?", client_id="1")
+    await applicant.send(type="ping")
+    await applicant.receive("pong")
+    assert applicant.socket is not None
+    assert not applicant.socket.closed
+
+
 async def test_a_ping_of_the_protocol_is_answered(house: House) -> None:
     applicant = await house.applicant()
     async with applicant.http.ws_connect(f"{house.base}/api/session/ws", autoping=False) as socket:

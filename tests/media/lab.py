@@ -61,7 +61,7 @@ async def within(leg: str, *command: str, check: bool = True) -> None:
 
 async def _clear_away() -> None:
     """End the networks of a run that was killed: they have the same addresses."""
-    for name in await asyncio.to_thread(os.listdir, "/run/netns"):
+    for name in await asyncio.to_thread(lambda: [path.name for path in Path("/run/netns").glob("bet*")]):
         found = re.fullmatch(r"bet(\d+)[ao]", name)
         if found and not psutil.pid_exists(int(found[1])):
             await run("ip", "link", "del", f"{name}v", check=False)  # a browser of the run may still hold the namespace

@@ -34,6 +34,13 @@ async def heard(page: Page, seconds: float) -> dict[str, float]:
     }
 
 
+async def encoded(page: Page) -> int:
+    """Pictures that the citizen's browser has made to be sent over its connection."""
+    stats = "(async () => [...(await call.peer.getStats()).values()])()"
+    items = await page.evaluate(stats)
+    return int(next(one["framesEncoded"] for one in items if one["type"] == "outbound-rtp" and one["kind"] == "video"))
+
+
 async def until(page: Page, code: str, seconds: float) -> None:
     """Wait until the citizen's page says so of its line. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
@@ -94,7 +101,9 @@ async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_bot
         found, _ = await asyncio.gather(heard(operator, 5), until(citizen, "sound_only_up", 60))
         assert found["made_up"] < 0.2
         await asyncio.sleep(1)  # what was on its way
+        before = await encoded(citizen)
         found = await heard(operator, 3)
+        assert await encoded(citizen) == before
         assert found["fps"] < 1  # one that was repaired late may still come
         assert found["made_up"] < 0.05
 
