@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 from sqlalchemy import Connection, event, text
@@ -25,6 +25,19 @@ _MODE_RETRY_SECONDS = 0.02
 _WRITES = "betpe_writes"
 
 
+class _SqliteConnection(sqlite3.Connection):
+    """Ends its transaction when it is closed.
+
+    SQLite keeps a closed connection, its transaction and its locks until the last statement is gone (sqlite3_close_v2),
+    and the traceback of a cancelled request may hold one until Python's collector comes by: nobody could write.
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):  # closed before
+            self.rollback()
+        super().close()
+
+
 def open_engine(url: str) -> AsyncEngine:
     """An engine for ``url``. Dispose of it, or aiosqlite's threads keep the process from ending.
 
@@ -37,7 +50,8 @@ def open_engine(url: str) -> AsyncEngine:
     if not path or ":memory:" in path:
         raise ValueError("the store needs a database file, not memory")
     _create_for_owner_only(path)
-    engine = create_async_engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS)
+    options = {"factory": _SqliteConnection}
+    engine = create_async_engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS, connect_args=options)
     event.listen(engine.sync_engine, "connect", _configure_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -19,7 +19,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -137,6 +137,29 @@ async def test_after_kill_9_row_events_and_timers_agree(url: str) -> None:
         assert (due, early) == ([("a", Timer.PRESENCE)], [])
 
 
+async def test_a_cancelled_request_holds_the_database_no_longer_whatever_still_refers_to_it(store: SqlStore) -> None:
+    """As the traceback of a cancelled request may until Python's collector comes by."""
+    numbers = "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT n FROM number"
+    kept: list[object] = []
+
+    async def request() -> None:
+        async with store.writing() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            kept.append(await driver.execute(numbers))
+            await connection.execute(text(f"SELECT count(*) FROM ({numbers} LIMIT 1000000)"))
+
+    task = asyncio.ensure_future(request())
+    while not kept:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # into the work of SQLite's own thread
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(store.append(event("a")), 5)
+    assert kept
+
+
 async def test_cancelled_requests_leave_the_store_whole_and_usable(store: SqlStore) -> None:
     await store.create_session(a_session("a"), event("a", "session_opened"))
     drawn = random.Random(3)
@@ -153,7 +176,8 @@ async def test_cancelled_requests_leave_the_store_whole_and_usable(store: SqlSto
         if drawn.random() < 0.5:
             await asyncio.sleep(drawn.random() * 0.008)  # into the work of SQLite's own thread
         request.cancel()
-        await asyncio.gather(request, return_exceptions=True)
+        await asyncio.wait([request], timeout=5)
+        assert request.done(), "a connection that was let go still holds the database"
     await asyncio.wait_for(once(1000), 5)
     session = await store.session("a")
     assert session is not None
