@@ -12,12 +12,13 @@ from typing import Any
 from server.media import translator
 from server.media.aiortc_internals import Network, Peer, PortsExhausted, check_versions, host_addresses
 from server.media.call_recording import CallRecording
+from server.media.lines import least_for
 from server.media.offers import Offer, Spoken, agree, read_candidate, read_offer
 from server.media.recorder import LEAST_FREE, Recorder
 from server.media.streams import StreamParameters
 from server.media.tap import Decoder, Tap
 from server.media.translator import Terminal
-from server.ports import PAIR, RECEIVES, Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
+from server.ports import RECEIVES, Leg, LegEvent, LegStatistics, MediaError, RecordedSegment, RecordingPlan
 from verification.contract import Frame
 
 SILENCE = 3.0  # seconds without any datagram (media, reports or STUN) after which a leg is called silent
@@ -25,7 +26,6 @@ TICK = 0.5  # seconds between looks at a leg's counters
 CONNECT_DEADLINE = 20.0  # seconds from answer to media; a browser gives its ICE up after about 15 to 30
 MOST_EVENTS = 1024  # events kept for a listener that is late
 MOST_CANDIDATES = 64  # trickled, per leg
-LEAST_FOR_A_THIRD = 300_000  # bits per second of the pair's video whatever a third party's line takes: checks see it
 
 _log = logging.getLogger(__name__)
 
@@ -293,7 +293,7 @@ class EmbeddedMedia:
                 continue
             for sender, receiver in ((state, other), (other, state)):
                 if RECEIVES[receiver.leg] is sender.leg and sender.terminal and receiver.terminal:
-                    least = LEAST_FOR_A_THIRD if sender.leg in PAIR and receiver.leg not in PAIR else 0
+                    least = least_for(sender.leg, receiver.leg)
                     translator.carry(sender.terminal, receiver.terminal, least=least)
         if not state.terminal.incoming["video"].outputs:
             # nobody asks for one, and the browser's first may have come before its keys

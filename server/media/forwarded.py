@@ -113,8 +113,10 @@ class Forwarded:
             },
         )
         self.frames_per_second = 0.0
+        self.packets_per_second = 0.0
+        """Of the video."""
         self.bits_per_second = 0.0
-        self._measured = (0.0, 0, 0)
+        self._measured = (0.0, 0, 0, 0)
         self._timer: asyncio.TimerHandle | None = None
         self._measure()
 
@@ -135,12 +137,13 @@ class Forwarded:
         self._timer = loop.call_later(MEASURE, self._measure)
         video, audio = self.terminal.incoming["video"], self.terminal.incoming["audio"]
         total = video.bytes + audio.bytes
-        since, frames, octets = self._measured
+        since, frames, packets, octets = self._measured
         elapsed = loop.time() - since
         if since and elapsed > 0:
             self.frames_per_second = (video.frames - frames) / elapsed
+            self.packets_per_second = (video.reception.received - packets) / elapsed
             self.bits_per_second = 8 * (total - octets) / elapsed
-        self._measured = (loop.time(), video.frames, total)
+        self._measured = (loop.time(), video.frames, video.reception.received, total)
 
     def close(self) -> None:
         if self._timer is not None:

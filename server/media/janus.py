@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from server.media import janus_leftovers
 from server.media.aiortc_internals import check_versions
 from server.media.answers import extend_answer
 from server.media.call_recording import CallRecording
@@ -62,6 +63,8 @@ class JanusMedia:
         self._connecting = asyncio.Lock()
         self._left: list[Room] = []
         """Rooms of calls that a lost connection ended: Janus keeps them until they are destroyed."""
+        self._clearing: asyncio.Task[None] | None = None
+        """Of rooms that a killed service left."""
         self._socket = ForwardSocket(forward or ForwardTo())
         self._calls = JanusCalls()
         self._receivers = Receivers(self._calls)
@@ -234,6 +237,9 @@ class JanusMedia:
             await self.close(call)
         while self._calls.tasks:
             await asyncio.wait(list(self._calls.tasks))
+        if self._clearing is not None:
+            self._clearing.cancel()
+            await asyncio.wait([self._clearing])
         await self._client.aclose()
         self._socket.close()
         await self._recorder.aclose()
@@ -333,6 +339,9 @@ class JanusMedia:
             for room in left:
                 room.go_through(self._client, self._control)
                 await self._destroy(room)
+            if self._clearing is not None:
+                self._clearing.cancel()
+            self._clearing = asyncio.create_task(janus_leftovers.clear(self._client, self._control, self._admin_key))
 
     async def _connect_again(self) -> None:
         """As ``_connect``, of a Janus that may just be starting again. Raises JanusUnavailable."""
@@ -366,7 +375,7 @@ class JanusMedia:
 
     async def _end(self, state: JanusLeg, call: str, leg: Leg) -> None:
         forwarded, receiving = state.end(), state.receiving
-        state.receiving = None
+        self._receivers.let_go(call, state)
         recording = self._recordings.get(call)
         if forwarded is not None:
             if recording is not None:

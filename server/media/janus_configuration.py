@@ -84,6 +84,7 @@ media: {{
   ipv6 = false
   rtp_port_range = "{self.ports[0]}-{self.ports[1]}"
   no_media_timer = 3
+  slowlink_threshold = 1
 }}
 plugins: {{ disable = "{unused_plugins}" }}
 transports: {{ disable = "{unused_transports}" }}

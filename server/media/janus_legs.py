@@ -10,6 +10,7 @@ from typing import Any
 
 from server.media.forwarded import Forwarded
 from server.media.janus_room import Mids, Room
+from server.media.lines import Line
 from server.media.offers import Spoken
 from server.media.tap import Tap
 from server.ports import Leg, LegEvent, LegStatistics
@@ -26,6 +27,8 @@ class Receiving:
     offer: str
     mids: Mids
     source: JanusLeg
+    line: Line
+    """Of the page, by what it loses."""
     answer: str = ""
     """The page's, once it has come."""
 

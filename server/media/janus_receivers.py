@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Mapping
@@ -11,9 +12,11 @@ from typing import Any
 from server.media.answers import read_answer, same_offer
 from server.media.janus_client import JanusRefused, JanusUnavailable
 from server.media.janus_legs import JanusCalls, JanusLeg, Receiving
-from server.media.janus_room import Room
+from server.media.janus_room import UNBOUND, Room
+from server.media.lines import Line, least_for
 from server.ports import RECEIVES, Leg, LegEvent, MediaError
 
+GROW = 1.0  # seconds; Janus counts losses each second
 OFFER_AGAIN = 1.0  # seconds until a page whose receiving connection failed is offered another one
 
 _log = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ class Receivers:
     def __init__(self, calls: JanusCalls) -> None:
         self._calls = calls
         self._numbers = itertools.count(1)
+        self._growing: asyncio.TimerHandle | None = None
 
     def find(self, call: str, leg: Leg, number: int) -> Receiving | None:
         """The leg's newest connection, if that is its number."""
@@ -65,15 +69,23 @@ class Receivers:
     async def _subscribe(self, room: Room, call: str, leg: Leg, state: JanusLeg, source: JanusLeg) -> None:
         before = state.receiving
         if before is not None:
-            if before.source is source or (before.answer and await self._switch(room, before, source)):
+            if before.source is source:
                 return
-            state.receiving = None
+            if before.answer and await self._switch(room, before, source):
+                before.line = Line()
+                return
+            self.let_go(call, state)
             await room.client.detach(before.handle)
         number = next(self._numbers)
 
-        def on_event(kind: str, _: Mapping[str, Any]) -> None:
-            if kind == "hangup" and self.find(call, leg, number) is not None:
+        def on_event(kind: str, message: Mapping[str, Any]) -> None:
+            receiving = self.find(call, leg, number)
+            if receiving is None:
+                return
+            if kind == "hangup":
                 self._lost(room, call, leg, state)
+            elif kind == "slowlink" and message["media"] == "video":
+                self._on_loss(call, receiving, message["lost"])
 
         handle = await room.attach(on_event)
         try:
@@ -84,7 +96,7 @@ class Receivers:
         if state.ended:
             await room.client.detach(handle)
             return
-        state.receiving = Receiving(number, handle, offer, mids, source)
+        state.receiving = Receiving(number, handle, offer, mids, source, Line())
         self._calls.tell(LegEvent(call, leg, "receive", offer, number))
 
     async def _switch(self, room: Room, receiving: Receiving, source: JanusLeg) -> bool:
@@ -107,9 +119,54 @@ class Receivers:
         """A receiving connection failed while the page's other one stands."""
         assert state.receiving is not None
         self._calls.run(room.client.detach(state.receiving.handle))
-        state.receiving = None
+        self.let_go(call, state)
 
         def again() -> None:
             self._calls.run(self.see_to(call, leg, state))
 
         state.timers.append(asyncio.get_running_loop().call_later(OFFER_AGAIN, again))
+
+    # --- what their lines take ---------------------------------------------------------------------
+
+    def let_go(self, call: str, state: JanusLeg) -> None:
+        """A leg receives over its connection no more, and binds nobody."""
+        receiving, state.receiving = state.receiving, None
+        if receiving is not None and receiving.line.allowed is not None:
+            self._bind(call, receiving.source)
+
+    def _on_loss(self, call: str, receiving: Receiving, packets: int) -> None:
+        figures = receiving.source.forwarded
+        if figures is None or not receiving.line.lost(packets, figures.packets_per_second, figures.bits_per_second):
+            return
+        self._bind(call, receiving.source)
+        if self._growing is None:
+            self._growing = asyncio.get_running_loop().call_later(GROW, self._grow)
+
+    def _grow(self) -> None:
+        """Let those that bind a sender do so less and less; no timer runs where nobody does."""
+        self._growing = None
+        for call, held in self._calls.items():
+            for state in held.legs.values():
+                if state.receiving is not None and state.receiving.line.allowed is not None:
+                    if state.receiving.line.second():
+                        self._bind(call, state.receiving.source)
+                    self._growing = self._growing or asyncio.get_running_loop().call_later(GROW, self._grow)
+
+    def _bind(self, call: str, source: JanusLeg) -> None:
+        """Let a page send as much as the least line takes of those that it is sent over."""
+        held = self._calls.get(call)
+        sender = next((leg for leg, state in self._calls.legs(call).items() if state is source), None)
+        if held is None or held.room is None or sender is None:
+            return
+        bounds = [
+            max(state.receiving.line.allowed, least_for(sender, leg))
+            for leg, state in held.legs.items()
+            if state.receiving is not None
+            and state.receiving.source is source
+            and state.receiving.line.allowed is not None
+        ]
+        self._calls.run(self._allow(held.room, source.handle, int(min(bounds, default=UNBOUND))))
+
+    async def _allow(self, room: Room, handle: int, bits_per_second: int) -> None:
+        with contextlib.suppress(JanusUnavailable, JanusRefused):
+            await room.allow(handle, bits_per_second)

@@ -5,6 +5,7 @@ A feed is what one publisher sends. Requests raise JanusUnavailable, and JanusRe
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,13 @@ from server.ports import Leg
 
 PLUGIN = "janus.plugin.videoroom"
 MOST_PUBLISHERS = 2 * len(Leg)  # each leg, and the connection that it replaces
+UNBOUND = 10_000_000
+"""Bits per second, more than any page sends. Janus 1.1 has no word for none: it tells browsers 0 as 0. And the first
+packets of a publisher are answered by a fourth, a third and half of it, which has to be enough too."""
 _SRTP_TAG = 80  # bits: AES_CM_128_HMAC_SHA1_80, RFC 4568 section 6.2.1
+
+NAMED = "betpe-"
+"""How the names of the product's rooms begin."""
 
 Mids = Mapping[str, str]
 """Kind of media -> mid of its section."""
@@ -37,13 +44,15 @@ class Destination:
 class Room:
     """A private room; ``await create()`` first."""
 
-    def __init__(self, client: JanusClient, control: int, admin_key: str) -> None:
-        """``control``: a handle that is in no room, for what is asked of all of them."""
+    def __init__(self, client: JanusClient, control: int, admin_key: str, name: str = "") -> None:
+        """``control``: a handle that is in no room, for what is asked of all of them. ``name``: of a room that there
+        is; a new one gets its own. The secret follows from the name, so that a room can be destroyed by who did not
+        make it."""
         self.client = client
         self._control = control
         self._admin_key = admin_key
-        self._name = secrets.token_urlsafe(16)
-        self._secret = secrets.token_urlsafe(16)
+        self._name = name or NAMED + secrets.token_urlsafe(16)
+        self._secret = hmac.new(admin_key.encode(), self._name.encode(), "sha256").hexdigest()
         self._pin = secrets.token_urlsafe(16)
 
     def go_through(self, client: JanusClient, control: int) -> None:
@@ -61,6 +70,7 @@ class Room:
                 "pin": self._pin,
                 "is_private": True,
                 "publishers": MOST_PUBLISHERS,
+                "bitrate": UNBOUND,
                 "audiocodec": "opus",
                 "videocodec": "vp8,h264",
                 "opus_fec": True,
@@ -115,6 +125,10 @@ class Room:
         """Ask a publisher's browser for a key frame."""
         await self.client.message(handle, {"request": "configure", "keyframe": True})
 
+    async def allow(self, handle: int, bits_per_second: int = UNBOUND) -> None:
+        """Tell a publisher's browser how much to send at most."""
+        await self.client.message(handle, {"request": "configure", "bitrate": bits_per_second})
+
     async def forward(self, feed: str, mids: Mids, to: Destination) -> None:
         """Send a feed to this process, until its publisher leaves."""
         await self.client.message(
@@ -137,6 +151,13 @@ class Room:
 
     def _join(self, role: str) -> dict[str, Any]:
         return {"ptype": role, "room": self._name, "pin": self._pin}
+
+
+async def empty_rooms(client: JanusClient, control: int, admin_key: str) -> set[str]:
+    """Names of the product's rooms that nobody sends in, whoever made them."""
+    listed, _ = await client.message(control, {"request": "list", "admin_key": admin_key})
+    rooms = listed.get("list", ())
+    return {room["room"] for room in rooms if room["room"].startswith(NAMED) and not room["num_participants"]}
 
 
 def _mids(streams: Iterable[Mapping[str, Any]]) -> Mids:

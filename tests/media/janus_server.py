@@ -43,9 +43,9 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def running_janus() -> AsyncIterator[RunningJanus]:
-    """Fails where Janus is not installed; skips on loopback alone."""
-    address = own_address()
+async def running_janus(address: str | None = None) -> AsyncIterator[RunningJanus]:
+    """Fails where Janus is not installed; skips on loopback alone. ``address``: of its media; several with commas."""
+    address = address or own_address()
     if shutil.which("janus") is None:
         pytest.fail("janus is not installed. Debian, Ubuntu: apt-get install janus")
     if address == "127.0.0.1":

@@ -24,7 +24,7 @@ import psutil
 from aiohttp import web
 from playwright.async_api import Page
 
-from server.ports import Leg, Media
+from server.ports import Leg, LegEvent, Media, MediaError
 from tests.media.chromium import application, browser, executable, first_picture, open_call, served
 
 LEGS = ("applicant", "operator")
@@ -108,14 +108,14 @@ async def lose(percent: float) -> None:
             await run(*prefix, "nft", rule)
 
 
-async def narrow(leg: str, kilobits: int | None) -> None:
-    """Limit a leg's uplink; None takes it away."""
-    await within(leg, "tc", "qdisc", "del", "dev", "cable", "root", check=False)
+async def narrow(leg: str, kilobits: int | None, *, down: bool = False) -> None:
+    """Limit what a leg's cable carries up, or ``down``; None takes it away."""
+    device = f"{_PREFIX}{leg[0]}v" if down else "cable"
+    end = () if down else ("ip", "netns", "exec", _namespace(leg))
+    await run(*end, "tc", "qdisc", "del", "dev", device, "root", check=False)
     if kilobits is not None:
-        rate = f"{kilobits}kbit"
-        await within(
-            leg, "tc", "qdisc", "add", "dev", "cable", "root", "tbf", "rate", rate, "burst", "5kb", "latency", "300ms"
-        )
+        held = ("tbf", "rate", f"{kilobits}kbit", "burst", "5kb", "latency", "300ms")
+        await run(*end, "tc", "qdisc", "add", "dev", device, "root", *held)
 
 
 SLOW = {"near": "10.78.4.1", "far": "10.78.4.2"}
@@ -168,11 +168,11 @@ def launcher(leg: str) -> Iterator[str]:
 
 
 class Again:
-    """Tells pages to offer anew when the media engine says that their leg was lost."""
+    """Tells pages to offer anew when the media engine says that their leg was lost, and what it offers to them."""
 
     def __init__(self, media: Media) -> None:
         self._media = media
-        self._lost: dict[str, asyncio.Event] = {leg: asyncio.Event() for leg in LEGS}
+        self._told: dict[str, asyncio.Queue[LegEvent]] = {leg: asyncio.Queue() for leg in LEGS}
         self.kinds: list[tuple[str, str]] = []
         """(leg, kind) of every event, in order."""
         self._task = asyncio.create_task(self._listen())
@@ -180,17 +180,21 @@ class Again:
     async def _listen(self) -> None:
         async for event in self._media.events():
             self.kinds.append((str(event.leg), event.kind))
-            if event.kind == "lost":
-                self._lost[str(event.leg)].set()
+            if event.kind in ("lost", "receive"):
+                self._told[str(event.leg)].put_nowait(event)
 
     async def handle(self, request: web.Request) -> web.Response:
-        lost = self._lost[request.query["leg"]]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(lost.wait(), 20)
-        if not lost.is_set():
+        try:
+            event = await asyncio.wait_for(self._told[request.query["leg"]].get(), 20)
+        except TimeoutError:
             return web.Response(status=204)
-        lost.clear()
-        return web.Response(text="again")
+        return web.json_response({"sdp": event.sdp, "number": event.number})
+
+    async def accept(self, request: web.Request) -> web.Response:
+        asked = request.query
+        with contextlib.suppress(MediaError):  # a newer offer took its place
+            await self._media.accept(asked["call"], Leg(asked["leg"]), int(asked["number"]), await request.text())
+        return web.Response()
 
     def close(self) -> None:
         self._task.cancel()
@@ -210,6 +214,7 @@ async def call_between_namespaces(
     again = Again(media) if media is not None else None
     if again is not None:
         app.router.add_get("/again", again.handle)
+        app.router.add_post("/accept", again.accept)
     else:
         options["peer"] = 1
     async with contextlib.AsyncExitStack() as stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import itertools
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 
 from server.ports import Leg, LegEvent, MediaError
 
@@ -231,6 +233,33 @@ class Browser:
         for transport in self._transports():
             self._sockets.append((transport, transport.sendto))
             transport.sendto = lambda *_: None
+
+    def lose(self, one_in: int) -> None:
+        """From now on one in so many RTP packets of those that it is sent is lost."""
+        count = itertools.count(1)
+        receiver = self._pc if self._receiver is None else self._receiver
+        for protocol in receiver.getTransceivers()[0].receiver.transport.transport._connection._protocols:
+
+            def take(data, addr, datagram_received=protocol.datagram_received) -> None:
+                media = 127 < data[0] < 192 and not 191 < data[1] < 224
+                if not media or next(count) % one_in:
+                    datagram_received(data, addr)
+
+            protocol.datagram_received = take
+
+    def allowances(self) -> asyncio.Queue[int]:
+        """What its browser is told from now on to send at most, bits per second (REMB)."""
+        told: asyncio.Queue[int] = asyncio.Queue()
+        sender = self._pc.getTransceivers()[1].sender
+        handle = sender._handle_rtcp_packet
+
+        async def look(packet) -> None:
+            if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+                told.put_nowait(unpack_remb_fci(packet.fci)[0])
+            await handle(packet)
+
+        sender._handle_rtcp_packet = look
+        return told
 
     def come_back(self) -> None:
         for transport, sendto in self._sockets:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.media import janus
+from server.media import janus, janus_leftovers, lines
 from server.media.janus import JanusMedia
 from server.media.janus_client import JanusClient, JanusRefused, JanusUnavailable
 from server.media.janus_configuration import JanusConfiguration
@@ -67,6 +67,66 @@ async def test_a_page_that_comes_back_is_seen_over_the_connection_that_there_is(
             await browser.close()
         await media.aclose()
         await media.leave()
+
+
+async def test_a_receiver_that_loses_much_lowers_what_the_sender_sends_and_nobody_does_who_has_left():
+    async with running_janus() as there:
+        media = Pages(there.media(least_free=0))
+        await media.start()
+        applicant, operator = (Browser(first_number=number, address=there.address) for number in (1000, 3000))
+        await join(media, applicant, Leg.APPLICANT, "c")
+        await join(media, operator, Leg.OPERATOR, "c")
+        assert 1000 <= await operator.seen_number() < 2000
+        media.statistics("c", Leg.APPLICANT)  # from now on there are figures
+        told = applicant.allowances()
+        await asyncio.sleep(3)
+        assert all(told.get_nowait() > lines.MOST for _ in range(told.qsize()))
+        operator.lose(3)
+        async with asyncio.timeout(15):
+            while (first := await told.get()) >= lines.MOST:
+                pass
+            while await told.get() >= 0.9 * first:
+                pass
+            await media.hang_up("c", Leg.OPERATOR)
+            while await told.get() <= lines.MOST:
+                pass
+        for browser in (applicant, operator):
+            await browser.close()
+        await media.aclose()
+        await media.leave()
+
+
+async def test_rooms_that_a_killed_service_left_are_taken_out_and_others_stay(monkeypatch):
+    monkeypatch.setattr(janus_leftovers, "AGAIN", 1.0)
+    async with running_janus() as there:
+        killed, other, after = there.media(least_free=0), Pages(there.media(least_free=0)), there.media(least_free=0)
+        await killed.start()
+        lone = Browser(first_number=1000, address=there.address)
+        await join(killed, lone, Leg.APPLICANT, "gone")
+        monkeypatch.setattr(killed, "_gone", lambda: None)  # it is not there to tidy up when its connection ends
+        killed._client._on_gone = lambda: None
+        await killed._client._socket.close()
+        await other.start()
+        applicant, operator = (Browser(first_number=number, address=there.address) for number in (1000, 3000))
+        await join(other, applicant, Leg.APPLICANT, "c")
+        await join(other, operator, Leg.OPERATOR, "c")
+        assert 1000 <= await operator.seen_number() < 2000
+
+        async def rooms() -> int:
+            listed = {"request": "list", "admin_key": there.admin_key}
+            return len((await other._client.message(other._control, listed))[0]["list"])
+
+        assert await rooms() == 2
+        await after.start()
+        async with asyncio.timeout(10):
+            while await rooms() > 1:
+                await asyncio.sleep(0.2)
+        assert 1000 <= await operator.seen_number() < 2000
+        for browser in (lone, applicant, operator):
+            await browser.close()
+        for media in (killed, other, after):
+            await media.aclose()
+        await other.leave()
 
 
 async def test_a_receiving_connection_that_fails_is_offered_anew_and_old_answers_are_refused():

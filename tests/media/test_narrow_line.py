@@ -1,4 +1,4 @@
-"""A citizen's line that is narrow and long, and one that carries the voice alone: two real Chromiums and the Call."""
+"""Lines that carry little, up and down, with two real Chromiums."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from aiohttp import web
 from playwright.async_api import Page
 
 from server.media.processes import MediaProcesses
-from server.ports import Leg
+from server.ports import Leg, RecordingPlan
 from tests.media import lab
 from tests.media.chromium import application, browser, first_picture, open_call, served
+from tests.media.janus_server import running_janus
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 CITIZEN = Path(__file__).with_name("narrow.html")
@@ -110,3 +111,36 @@ async def test_the_picture_goes_and_the_voice_stays_on_a_line_too_narrow_for_bot
         narrow_to(2000, 0.05)
         await until(citizen, "good", 30)
         await flowing(operator, 20)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("engine", ["embedded", "janus"])
+async def test_a_slow_consultants_picture_does_not_freeze(engine: str, tmp_path: Path) -> None:
+    """What comes down to the operator is held to 400 kbit/s, and the applicant's browser would send 1500."""
+    if (reason := lab.reason_not_to_run()) is not None:
+        pytest.skip(reason)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(lab.cables())
+        if engine == "janus":
+            running = await stack.enter_async_context(running_janus(",".join(lab.SERVER.values())))
+            media = running.media(least_free=0)
+        else:
+            media = MediaProcesses(1, addresses=list(lab.SERVER.values()))
+        await media.start()
+        stack.push_async_callback(media.aclose)
+        await media.record("c", RecordingPlan(tmp_path, "s1", bytes(32)))
+        pages = await stack.enter_async_context(lab.call_between_namespaces(media, bitrate=1_500_000))
+        applicant, operator = pages["applicant"], pages["operator"]
+        async with asyncio.timeout(40):
+            while (await lab.look(applicant, 2))["kbps"] < 800:
+                pass
+        await lab.narrow("operator", 400, down=True)
+        async with asyncio.timeout(30):
+            while (await lab.look(applicant, 2))["kbps"] >= 400:
+                pass
+        await asyncio.sleep(4)  # what the line's queue held until then
+        sound, seen, sent = await asyncio.gather(heard(operator, 6), lab.look(operator, 6), lab.look(applicant, 6))
+        assert sent["kbps"] < 400
+        assert seen["fps"] > 10
+        assert seen["freeze"] < 2
+        assert sound["made_up"] < 0.1
