@@ -200,6 +200,7 @@ class Incoming:
         "_cached",
         "bytes",
         "frames",
+        "key_frame_at",
         "last_media",
         "outputs",
         "parameters",
@@ -225,6 +226,8 @@ class Incoming:
         self.bytes = 0
         self.frames = 0
         self.size = (0, 0)
+        self.key_frame_at = 0.0
+        """When the newest key frame began to arrive, seconds as ``take`` counts them."""
         # What Python's collector of cycles has to look through holds every call up: so bytes and numbers, no tuples.
         self._cache: list[bytes | None] = [None] * (CACHED_PACKETS if self.video else 0)
         self._cached = array("Q", bytes(8 * len(self._cache)))
@@ -254,7 +257,10 @@ class Incoming:
             self._cached[slot] = sequence << 40 | timestamp << 8 | marker
             if marker:
                 self.frames += 1
-            self.size = self._announced_size(payload) or self.size
+            size = self._announced_size(payload)
+            if size is not None:
+                self.size = size
+                self.key_frame_at = now
         for output in self.outputs:
             output.forward(self, sequence, timestamp, marker, payload, now)
         for tap in self.taps:

@@ -71,6 +71,7 @@ class Terminal:
         self._report_timer = self._loop.call_later(self._report_delay(), self._report)
         self._key_frame_timer: asyncio.TimerHandle | None = None
         self._key_frame_asked = -KEY_FRAME_INTERVAL
+        self._key_frame_wanted = 0.0
 
     # --- media -------------------------------------------------------------------------------------
 
@@ -146,17 +147,23 @@ class Terminal:
     # --- towards the sender ------------------------------------------------------------------------
 
     def request_key_frame(self) -> None:
-        """Ask the browser for a key frame; requests within KEY_FRAME_INTERVAL are one, and the last is not lost."""
+        """Ask the browser for a key frame; requests within KEY_FRAME_INTERVAL are one. The last is not lost, unless a
+        key frame came after it: on a weak line one too many is half a second of the picture."""
+        self._key_frame_wanted = time.monotonic()
         if self.closed or self._video_ssrc is None or self._key_frame_timer is not None:
             return
-        wait = self._key_frame_asked + KEY_FRAME_INTERVAL - time.monotonic()
+        wait = self._key_frame_asked + KEY_FRAME_INTERVAL - self._key_frame_wanted
         if wait > 0:
-            self._key_frame_timer = self._loop.call_later(wait, self._ask_key_frame)
+            self._key_frame_timer = self._loop.call_later(wait, self._ask_unless_it_came)
         else:
             self._ask_key_frame()
 
-    def _ask_key_frame(self) -> None:
+    def _ask_unless_it_came(self) -> None:
         self._key_frame_timer = None
+        if self._video.key_frame_at < self._key_frame_wanted:
+            self._ask_key_frame()
+
+    def _ask_key_frame(self) -> None:
         self._key_frame_asked = time.monotonic()
         if self._video_ssrc is not None:
             self._wire.send_rtcp(rtcp.picture_loss(self._ssrc, self._video_ssrc))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from dataclasses import replace
 
 import pytest
@@ -113,12 +114,13 @@ async def test_what_stays_missing_is_asked_for_again_after_a_round_trip(joined):
     one, one_wire, other, _ = joined
     assert one.incoming["video"].reception.retry == FIRST_RETRY
     other.on_rtp(packet(200, 1, 1000, b"\x80\x01"))
+    since = time.monotonic()
     other.on_rtcp(rtcp.sender_report(201, 0x1234_5678_9ABC_DEF0, 1000, 1, 1))
     assert len(one_wire.asked(200, 0)) == 1
     answered = rtcp.ReceptionReport(120, 0, 0, 0, 0, 0x5678_9ABC, 0)
     await asyncio.sleep(0.1)
     one.on_rtcp(rtcp.receiver_report(101, [answered]))
-    assert 0.1 <= one.incoming["video"].reception.retry < LONGEST_RETRY
+    assert 0.1 <= one.incoming["video"].reception.retry <= min(LONGEST_RETRY, time.monotonic() - since)
     one.on_rtcp(rtcp.receiver_report(101, [replace(answered, delay_since_sender_report=0x10000)]))
     assert one.incoming["video"].reception.retry == SHORTEST_RETRY
 
@@ -164,6 +166,20 @@ async def test_key_frames_are_asked_for_at_join_and_not_too_often(joined):
     assert len(one_wire.asked(206, 1)) == 1
     await asyncio.sleep(translator.KEY_FRAME_INTERVAL + 0.1)
     assert len(one_wire.asked(206, 1)) == 2
+
+
+@pytest.mark.parametrize(("begins", "asked"), [("before", 2), ("after", 1)])
+async def test_a_key_frame_that_came_after_the_request_is_not_asked_for_again(joined, begins: str, asked: int):
+    one, one_wire, other, _ = joined
+    key_frame = packet(100, 1, 3000, b"\x10\x00\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01")
+    if begins == "before":
+        one.on_rtp(key_frame)
+    other.on_rtcp(rtcp.picture_loss(1, 220))
+    if begins == "after":
+        one.on_rtp(key_frame)
+    await asyncio.sleep(translator.KEY_FRAME_INTERVAL + 0.1)
+    assert one.incoming["video"].size == (640, 480)
+    assert len(one_wire.asked(206, 1)) == asked
 
 
 async def test_the_sender_hears_what_the_receiver_can_take(joined):
