@@ -39,7 +39,7 @@ unit: $(VENV)/.dev ## Unit tests
 
 e2e: $(VENV)/.dev tools-there ## One whole session in two browsers: PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused [LIVENESS=required] [ATTACK=still|replay|other_card|expired_card]
 	@test -n "$(PORTRAIT)" && test -n "$(VIDEO)" || { echo "usage: make e2e PORTRAIT=face.jpg VIDEO=clip.mp4 EXPECT=issued|refused"; exit 2; }
-	@$(BIN)/python -m tests.browser.journey --portrait "$(PORTRAIT)" --video "$(VIDEO)" --expect "$(EXPECT)" --liveness "$(LIVENESS)" --attack "$(ATTACK)"
+	@$(BIN)/python -m tests.browser.e2e --portrait "$(PORTRAIT)" --video "$(VIDEO)" --expect "$(EXPECT)" --liveness "$(LIVENESS)" --attack "$(ATTACK)"
 
 bench: $(VENV)/.dev tools-there ## Measure; writes bench/results.json (ONLY=name for one part)
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
