@@ -13,7 +13,7 @@ import aiohttp
 
 KEEPALIVE = 20.0  # seconds; Janus ends a session after 60 s without a request
 ANSWERED = 10.0  # seconds that a request may take
-LARGEST_MESSAGE = 1 << 20
+LARGEST_MESSAGE = 16 << 20  # bytes; a list of rooms has 0.6 kB for each
 UNREADABLE = (464, 465, 469)  # Janus's JSEP_UNKNOWN_TYPE, JSEP_INVALID_SDP, UNEXPECTED_ANSWER
 
 _log = logging.getLogger(__name__)
