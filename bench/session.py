@@ -12,7 +12,7 @@ from typing import Any
 
 from server.checker import WorkerChecker
 from server.consultation.desk import Limits
-from tests.browser import journey
+from tests.browser import e2e
 from tests.browser.chromium import living_still
 from verification.contract import Frame, Outcome
 
@@ -53,7 +53,7 @@ async def _comparison_alone() -> float:
 def measure() -> list[dict[str, Any]]:
     """Run one session with the test portraits; raises RuntimeError when it does not end in a certificate."""
     with tempfile.TemporaryDirectory(prefix="betpe-bench-") as folder:
-        report = asyncio.run(journey.run(DATA / "obama.jpg", DATA / "obama2.jpg", "issued", Path(folder)))
+        report = asyncio.run(e2e.run(DATA / "obama.jpg", DATA / "obama2.jpg", "issued", Path(folder)))
     if not report["met"]:
         raise RuntimeError(f"the session ended otherwise: {report.get('error')} ({report['state']})")
     seconds = report["seconds"]

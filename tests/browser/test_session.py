@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
 
-from tests.browser import journey as journeys
+from tests.browser import e2e
 from tests.browser.journey import PASSWORD, Opened, by
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -65,7 +65,7 @@ def the_key_file_holds_what_was_certified(p12: Path, chain: Path, tmp_path: Path
 
 
 async def test_the_right_face_leaves_with_a_certificate(tmp_path: Path) -> None:
-    report = await journeys.run(PORTRAIT, SAME_PERSON, "issued", tmp_path, SCREENSHOTS)
+    report = await e2e.run(PORTRAIT, SAME_PERSON, "issued", tmp_path, SCREENSHOTS)
     assert report["met"], report
     assert report["comparison"] == "passed"
     assert report["score"] >= 0.348
@@ -81,7 +81,7 @@ async def test_the_right_face_leaves_with_a_certificate(tmp_path: Path) -> None:
 
 
 async def test_another_persons_face_does_not(tmp_path: Path) -> None:
-    report = await journeys.run(PORTRAIT, OTHER_PERSON, "refused", tmp_path)
+    report = await e2e.run(PORTRAIT, OTHER_PERSON, "refused", tmp_path)
     assert report["met"], report
     assert report["comparison"] in ("failed", "inconclusive")
     face = next(check for check in report["dossier"]["checks"] if check["check"] == "face_match")
