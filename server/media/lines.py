@@ -13,6 +13,9 @@ MUCH_LOSS, LITTLE_LOSS = 0.10, 0.02
 """Shares of the packets: above the one the rate falls by half the share, below the other it grows by GROWTH (the
 loss-based controller of draft-ietf-rmcat-gcc-02, section 6); between them it stays."""
 GROWTH = 1.05
+LITTLE_SENT = 300_000
+"""Bits per second. Who sends less, with the camera off, tells nothing of the line: one bad second of it is not to bind
+the picture for a minute. A line that is narrower still is found from here by the seconds that follow."""
 LEAST = 30_000  # bits per second; libwebrtc sends no video below
 MOST = 1_500_000  # bits per second, what a page sends at most: a line that takes it is not bound
 
@@ -42,7 +45,8 @@ class Line:
         self._clear = self._clear and share < LITTLE_LOSS
         if share <= MUCH_LOSS:
             return False
-        self.allowed = max(LEAST, min(self.allowed or MOST, bits_per_second) * (1 - share / 2))
+        sent_bits = max(bits_per_second, LITTLE_SENT)
+        self.allowed = max(LEAST, min(self.allowed or MOST, sent_bits) * (1 - share / 2))
         return True
 
     def second(self) -> bool:

@@ -97,7 +97,6 @@ async def test_a_receiver_that_loses_much_lowers_what_the_sender_sends_and_nobod
 
 
 async def test_rooms_that_a_killed_service_left_are_taken_out_and_others_stay(monkeypatch):
-    monkeypatch.setattr(janus_leftovers, "AGAIN", 1.0)
     async with running_janus() as there:
         killed, other, after = there.media(least_free=0), Pages(there.media(least_free=0)), there.media(least_free=0)
         await killed.start()
@@ -117,6 +116,7 @@ async def test_rooms_that_a_killed_service_left_are_taken_out_and_others_stay(mo
             return len((await other._client.message(other._control, listed))[0]["list"])
 
         assert await rooms() == 2
+        monkeypatch.setattr(janus_leftovers, "AGAIN", 0.5)
         await after.start()
         async with asyncio.timeout(10):
             while await rooms() > 1:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.lines import GROWTH, LEAST, LEAST_FOR_A_THIRD, MOST, Line, least_for
+from server.media.lines import GROWTH, LEAST, LEAST_FOR_A_THIRD, LITTLE_SENT, MOST, Line, least_for
 from server.ports import Leg
 
 
@@ -31,7 +31,8 @@ def test_little_loss_lets_the_rate_grow_and_some_holds_it(packets: int, grows: b
 
 def test_a_line_that_loses_nothing_any_more_binds_nobody_in_the_end():
     line = Line()
-    line.lost(100, 100, 2 * LEAST)
+    while line.allowed != LEAST:
+        assert line.lost(100, 100, 1_000_000)
     line.second()
     seconds = 0
     while line.allowed is not None:
@@ -55,6 +56,12 @@ def test_what_is_allowed_stays_within_its_bounds(told: list[tuple[int, float, fl
         line.lost(packets, sent, bits)
         line.second()
         assert line.allowed is None or LEAST <= line.allowed <= MOST
+
+
+def test_a_bad_second_of_a_sender_that_sends_little_binds_it_little():
+    line = Line()
+    assert line.lost(4, 30, 70_000)
+    assert line.allowed == pytest.approx(LITTLE_SENT * (1 - 4 / 60))
 
 
 def test_a_third_partys_line_leaves_the_pair_what_checks_need():
